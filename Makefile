@@ -1,0 +1,79 @@
+# The ways to build and check orderd. The work is CMake's; each kind of build has its folder in build/.
+
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+GENERATOR := $(if $(shell command -v ninja),Ninja,Unix Makefiles)
+JOBS := $(shell nproc)
+SOURCES = $(shell find src tests -name '*.[ch]')
+
+# Sanitizers of gcc 12 and clang 14 cannot place their shadow memory when the kernel randomizes addresses
+# by more than 28 bits, so tests run without randomization where that may be switched off.
+FIXED := $(shell setarch -R true 2> /dev/null && echo setarch -R)
+CTEST = $(FIXED) ctest --output-on-failure --no-tests=ignore -j $(JOBS)
+
+release_flags := -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+debug_flags := -DCMAKE_BUILD_TYPE=Debug
+asan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address
+tsan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
+clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
+
+.PHONY: release debug asan tsan clang gen test run bench lint format install clean \
+	lint-format lint-includes lint-gen lint-tidy needs-for-run needs-for-test
+
+release debug asan tsan clang: %: build/%/configured
+	@cmake --build build/$@ -j $(JOBS)
+
+# Only the first time; afterwards the build itself notices when CMakeLists.txt or the set of files changed.
+build/%/configured:
+	@cmake -S . -B build/$* -G "$(GENERATOR)" $($*_flags)
+	@touch $@
+
+gen:
+	deploy/dev/gen
+
+# The address sanitizer runs everything and comes last, so that its summary ends the output.
+test: needs-for-test
+	@$(MAKE) -s asan build/tsan/configured
+	@cmake --build build/tsan -j $(JOBS) --target tsan_tests
+	@status=0; \
+	$(CTEST) --test-dir build/tsan -L tsan || status=1; \
+	$(CTEST) --test-dir build/asan || status=1; \
+	exit $$status
+
+run: needs-for-run
+	@$(MAKE) -s release
+	@exec deploy/dev/run
+
+bench: needs-for-test
+	@$(MAKE) -s release
+	@cmake --build build/release -j $(JOBS) --target bench
+	@exec tests/bench/run
+
+# What a build needs is asked for every time: it takes a moment, and a machine may change.
+needs-for-run needs-for-test: needs-for-%:
+	@deploy/dev/install $*
+
+lint: needs-for-test lint-format lint-includes lint-gen clang lint-tidy
+
+lint-format:
+	@clang-format --dry-run -Werror $(SOURCES)
+
+format:
+	@clang-format -i $(SOURCES)
+
+lint-includes:
+	@tests/arch/includes
+
+lint-gen:
+	@tests/arch/gen || [ $$? = 77 ]
+
+lint-tidy: clang
+	@run-clang-tidy -quiet -p build/clang -j $(JOBS) '^$(CURDIR)/src/' > build/tidy.log 2>&1 || \
+		{ grep -E -A4 'error:|warning:' build/tidy.log; exit 1; }
+
+install: release
+	cmake --install build/release --prefix $(PREFIX)
+
+# Keeps what is not made by a compiler: the Python environment, tools, and the data of `make run`.
+clean:
+	rm -rf build/release build/debug build/asan build/tsan build/clang
