@@ -1,0 +1,84 @@
+/* UUIDs as values. Randomness and time are arguments. */
+#include "base/uuid.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static const struct uuid uuid_zero;
+
+struct uuid uuid_v7(int64_t unix_ms, const uint8_t random[10])
+{
+    struct uuid uuid;
+
+    assert(unix_ms >= 0);
+    for (int i = 0; i < 6; i++)
+        uuid.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
+    memcpy(uuid.bytes + 6, random, 10);
+    uuid.bytes[6] = (uint8_t)(0x70 | (uuid.bytes[6] & 0x0f)); /* version 7 */
+    uuid.bytes[8] = (uint8_t)(0x80 | (uuid.bytes[8] & 0x3f)); /* variant of RFC 9562 */
+    return uuid;
+}
+
+static bool is_dash_index(size_t index)
+{
+    return index == 8 || index == 13 || index == 18 || index == 23;
+}
+
+void uuid_format(const struct uuid *uuid, char out[UUID_TEXT_SIZE])
+{
+    char hex[2 * sizeof(uuid->bytes) + 1];
+    size_t digit = 0;
+
+    text_hex(hex, uuid->bytes, sizeof(uuid->bytes));
+    for (size_t i = 0; i < UUID_TEXT_SIZE - 1; i++)
+        out[i] = is_dash_index(i) ? '-' : hex[digit++];
+    out[UUID_TEXT_SIZE - 1] = '\0';
+}
+
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool uuid_parse(const char *text, struct uuid *out_uuid)
+{
+    struct uuid uuid = uuid_zero;
+    size_t digit = 0;
+
+    for (size_t i = 0; i < UUID_TEXT_SIZE - 1; i++) {
+        int value = digit_value(text[i]);
+        if (is_dash_index(i) ? text[i] != '-' : value < 0)
+            return false;
+        if (is_dash_index(i))
+            continue;
+        uuid.bytes[digit / 2] = (uint8_t)(uuid.bytes[digit / 2] << 4 | value);
+        digit++;
+    }
+    if (text[UUID_TEXT_SIZE - 1] != '\0')
+        return false;
+    *out_uuid = uuid;
+    return true;
+}
+
+bool uuid_equal(const struct uuid *a, const struct uuid *b)
+{
+    return uuid_compare(a, b) == 0;
+}
+
+bool uuid_is_zero(const struct uuid *uuid)
+{
+    return uuid_equal(uuid, &uuid_zero);
+}
+
+int uuid_compare(const struct uuid *a, const struct uuid *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}

@@ -1,0 +1,26 @@
+/* UUIDs: 16 bytes, written as 36 characters in lower case. */
+#pragma once
+
+#include "base/macros.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct uuid {
+    uint8_t bytes[16];
+};
+
+enum {
+    UUID_TEXT_SIZE = 37
+};
+
+/* UUIDv7: milliseconds since 1970, then random bits. `random` holds 10 random bytes. */
+struct uuid uuid_v7(int64_t unix_ms, const uint8_t random[10]);
+void uuid_format(const struct uuid *uuid, char out[UUID_TEXT_SIZE]);
+/* Accepts exactly the 36-character form, lower or upper case. */
+bool uuid_parse(const char *text, struct uuid *out_uuid) NODISCARD;
+bool uuid_equal(const struct uuid *a, const struct uuid *b);
+bool uuid_is_zero(const struct uuid *uuid);
+/* memcmp order, which is the order PostgreSQL sorts by. */
+int uuid_compare(const struct uuid *a, const struct uuid *b);
