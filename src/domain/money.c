@@ -1,0 +1,121 @@
+/* Amounts of money: the currencies, and exact arithmetic on minor units. Not for rates or rounding:
+ * what does not fit is refused, never approximated. */
+#include "domain/money.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    NANOS_PER_UNIT = 1000000000
+};
+
+struct currency {
+    char code[CURRENCY_SIZE];
+    int exponent;
+};
+
+/* The active codes of ISO 4217 that have a minor unit (funds included; metals, test and "no currency"
+ * codes have none), sorted for bsearch. */
+/* clang-format off */
+static const struct currency currencies[] = {
+    {"AED", 2}, {"AFN", 2}, {"ALL", 2}, {"AMD", 2}, {"AOA", 2}, {"ARS", 2}, {"AUD", 2}, {"AWG", 2},
+    {"AZN", 2}, {"BAM", 2}, {"BBD", 2}, {"BDT", 2}, {"BHD", 3}, {"BIF", 0}, {"BMD", 2}, {"BND", 2},
+    {"BOB", 2}, {"BOV", 2}, {"BRL", 2}, {"BSD", 2}, {"BTN", 2}, {"BWP", 2}, {"BYN", 2}, {"BZD", 2},
+    {"CAD", 2}, {"CDF", 2}, {"CHE", 2}, {"CHF", 2}, {"CHW", 2}, {"CLF", 4}, {"CLP", 0}, {"CNY", 2},
+    {"COP", 2}, {"COU", 2}, {"CRC", 2}, {"CUP", 2}, {"CVE", 2}, {"CZK", 2}, {"DJF", 0}, {"DKK", 2},
+    {"DOP", 2}, {"DZD", 2}, {"EGP", 2}, {"ERN", 2}, {"ETB", 2}, {"EUR", 2}, {"FJD", 2}, {"FKP", 2},
+    {"GBP", 2}, {"GEL", 2}, {"GHS", 2}, {"GIP", 2}, {"GMD", 2}, {"GNF", 0}, {"GTQ", 2}, {"GYD", 2},
+    {"HKD", 2}, {"HNL", 2}, {"HTG", 2}, {"HUF", 2}, {"IDR", 2}, {"ILS", 2}, {"INR", 2}, {"IQD", 3},
+    {"IRR", 2}, {"ISK", 0}, {"JMD", 2}, {"JOD", 3}, {"JPY", 0}, {"KES", 2}, {"KGS", 2}, {"KHR", 2},
+    {"KMF", 0}, {"KPW", 2}, {"KRW", 0}, {"KWD", 3}, {"KYD", 2}, {"KZT", 2}, {"LAK", 2}, {"LBP", 2},
+    {"LKR", 2}, {"LRD", 2}, {"LSL", 2}, {"LYD", 3}, {"MAD", 2}, {"MDL", 2}, {"MGA", 2}, {"MKD", 2},
+    {"MMK", 2}, {"MNT", 2}, {"MOP", 2}, {"MRU", 2}, {"MUR", 2}, {"MVR", 2}, {"MWK", 2}, {"MXN", 2},
+    {"MXV", 2}, {"MYR", 2}, {"MZN", 2}, {"NAD", 2}, {"NGN", 2}, {"NIO", 2}, {"NOK", 2}, {"NPR", 2},
+    {"NZD", 2}, {"OMR", 3}, {"PAB", 2}, {"PEN", 2}, {"PGK", 2}, {"PHP", 2}, {"PKR", 2}, {"PLN", 2},
+    {"PYG", 0}, {"QAR", 2}, {"RON", 2}, {"RSD", 2}, {"RUB", 2}, {"RWF", 0}, {"SAR", 2}, {"SBD", 2},
+    {"SCR", 2}, {"SDG", 2}, {"SEK", 2}, {"SGD", 2}, {"SHP", 2}, {"SLE", 2}, {"SOS", 2}, {"SRD", 2},
+    {"SSP", 2}, {"STN", 2}, {"SVC", 2}, {"SYP", 2}, {"SZL", 2}, {"THB", 2}, {"TJS", 2}, {"TMT", 2},
+    {"TND", 3}, {"TOP", 2}, {"TRY", 2}, {"TTD", 2}, {"TWD", 2}, {"TZS", 2}, {"UAH", 2}, {"UGX", 0},
+    {"USD", 2}, {"USN", 2}, {"UYI", 0}, {"UYU", 2}, {"UYW", 4}, {"UZS", 2}, {"VED", 2}, {"VES", 2},
+    {"VND", 0}, {"VUV", 0}, {"WST", 2}, {"XAD", 2}, {"XAF", 0}, {"XCD", 2}, {"XCG", 2}, {"XOF", 0},
+    {"XPF", 0}, {"YER", 2}, {"ZAR", 2}, {"ZMW", 2}, {"ZWG", 2},
+};
+/* clang-format on */
+
+static int currency_compare(const void *code, const void *row)
+{
+    return strcmp(code, ((const struct currency *)row)->code);
+}
+
+int currency_exponent(const char *currency)
+{
+    const struct currency *row;
+
+    assert(currency != NULL);
+    row = bsearch(currency, currencies, COUNT_OF(currencies), sizeof(currencies[0]),
+                  currency_compare);
+    return row == NULL ? -1 : row->exponent;
+}
+
+static int64_t power_of_ten(int exponent)
+{
+    int64_t power = 1;
+
+    while (exponent-- > 0)
+        power *= 10;
+    return power;
+}
+
+enum money_problem money_from_units(const char *currency, int64_t units, int32_t nanos,
+                                    struct money *out_money)
+{
+    int exponent = currency_exponent(currency);
+    int64_t minor_per_unit, nanos_per_minor, minor;
+
+    if (exponent < 0)
+        return MONEY_CURRENCY_UNKNOWN;
+    if (nanos >= NANOS_PER_UNIT || nanos <= -NANOS_PER_UNIT)
+        return MONEY_NANOS_INVALID;
+    if ((units > 0 && nanos < 0) || (units < 0 && nanos > 0))
+        return MONEY_NANOS_INVALID;
+    minor_per_unit = power_of_ten(exponent);
+    nanos_per_minor = NANOS_PER_UNIT / minor_per_unit;
+    if (nanos % nanos_per_minor != 0)
+        return MONEY_TOO_PRECISE;
+    if (__builtin_mul_overflow(units, minor_per_unit, &minor) ||
+        __builtin_add_overflow(minor, nanos / nanos_per_minor, &minor))
+        return MONEY_TOO_LARGE;
+    *out_money = (struct money){.minor = minor};
+    memcpy(out_money->currency, currency, CURRENCY_SIZE);
+    return MONEY_OK;
+}
+
+void money_to_units(const struct money *money, int64_t *out_units, int32_t *out_nanos)
+{
+    int exponent = currency_exponent(money->currency);
+    int64_t minor_per_unit;
+
+    assert(exponent >= 0);
+    minor_per_unit = power_of_ten(exponent);
+    *out_units = money->minor / minor_per_unit;
+    *out_nanos = (int32_t)(money->minor % minor_per_unit * (NANOS_PER_UNIT / minor_per_unit));
+}
+
+bool money_add_times(struct money *sum, const struct money *unit, int64_t count)
+{
+    int64_t product, total;
+
+    if (strcmp(sum->currency, unit->currency) != 0)
+        return false;
+    if (__builtin_mul_overflow(unit->minor, count, &product) ||
+        __builtin_add_overflow(sum->minor, product, &total))
+        return false;
+    sum->minor = total;
+    return true;
+}
+
+bool money_equal(const struct money *a, const struct money *b)
+{
+    return a->minor == b->minor && strcmp(a->currency, b->currency) == 0;
+}

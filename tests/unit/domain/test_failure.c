@@ -1,0 +1,121 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "domain/order.h"
+
+static const struct uuid order_id = {{1, 2, 3}};
+
+static int setup(void **state)
+{
+    *state = arena_new(64 * 1024);
+    return *state == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    arena_free(*state);
+    return 0;
+}
+
+static const char *metadata(const struct error *err, const char *key)
+{
+    for (const struct error_detail *detail = err->details; detail != NULL; detail = detail->next) {
+        if (detail->kind == DETAIL_METADATA && strcmp(detail->a, key) == 0)
+            return detail->b;
+    }
+    return NULL;
+}
+
+static void a_failure_is_answered_with_its_reason_metadata_and_order(void **state)
+{
+    struct failure_metadata declined[] = {{"declineCode", "insufficient_funds"}};
+    struct failure failure = {
+        .reason = REASON_PAYMENT_DECLINED, .metadata = declined, .metadata_count = 1};
+    struct error err = {0};
+
+    failure_to_error(&failure, &order_id, *state, &err);
+    assert_int_equal(err.status, STATUS_FAILED_PRECONDITION);
+    assert_int_equal(err.reason, REASON_PAYMENT_DECLINED);
+    assert_string_equal(err.message, reason_text(REASON_PAYMENT_DECLINED));
+    assert_string_equal(metadata(&err, "declineCode"), "insufficient_funds");
+    assert_string_equal(metadata(&err, "orderId"), "01020300-0000-0000-0000-000000000000");
+}
+
+static void every_short_line_is_a_precondition(void **state)
+{
+    struct short_line lines[] = {{"tea", 3, 1}, {"cup", 2, 0}};
+    struct failure failure = {.reason = REASON_OUT_OF_STOCK,
+                              .message = "not enough tea",
+                              .short_lines = lines,
+                              .short_line_count = 2};
+    struct error err = {0};
+    const struct error_detail *detail;
+
+    failure_to_error(&failure, &order_id, *state, &err);
+    assert_string_equal(err.message, "not enough tea");
+    detail = err.details->next;
+    assert_int_equal(detail->kind, DETAIL_PRECONDITION);
+    assert_string_equal(detail->a, "STOCK");
+    assert_string_equal(detail->b, "products/tea");
+    assert_string_equal(detail->c, "3 requested, 1 available");
+    assert_string_equal(detail->next->b, "products/cup");
+}
+
+static void a_failure_survives_the_way_to_an_error_and_back(void **state)
+{
+    struct failure_metadata entries[] = {{"a", "1"}, {"b", "2"}};
+    struct short_line lines[] = {{"tea", 3, 1}, {"cup", -1, -1}};
+    struct failure failure = {.reason = REASON_OUT_OF_STOCK,
+                              .metadata = entries,
+                              .metadata_count = 2,
+                              .short_lines = lines,
+                              .short_line_count = 2};
+    struct failure again;
+    struct error err = {0};
+
+    failure_to_error(&failure, &order_id, *state, &err);
+    failure_from_error(&err, *state, &again);
+    assert_int_equal(again.reason, REASON_OUT_OF_STOCK);
+    assert_string_equal(again.message, reason_text(REASON_OUT_OF_STOCK));
+    assert_int_equal(again.metadata_count, 2);
+    assert_string_equal(again.metadata[1].key, "b");
+    assert_string_equal(again.metadata[1].value, "2");
+    assert_int_equal(again.short_line_count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_string_equal(again.short_lines[i].product_id, lines[i].product_id);
+        assert_int_equal(again.short_lines[i].requested, lines[i].requested);
+        assert_int_equal(again.short_lines[i].available, lines[i].available);
+    }
+}
+
+static void a_failure_that_does_not_fit_the_arena_keeps_its_reason(void **state)
+{
+    struct arena *small = arena_new(16);
+    struct failure failure;
+    struct error err = {0};
+
+    assert_non_null(small);
+    error_set(&err, REASON_PAYMENT_DECLINED);
+    error_add_metadata(&err, *state, "declineCode", "a code that is longer than the arena");
+    failure_from_error(&err, small, &failure);
+    assert_int_equal(failure.reason, REASON_PAYMENT_DECLINED);
+    assert_int_equal(failure.metadata_count, 0);
+    arena_free(small);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failure_is_answered_with_its_reason_metadata_and_order),
+        cmocka_unit_test(every_short_line_is_a_precondition),
+        cmocka_unit_test(a_failure_survives_the_way_to_an_error_and_back),
+        cmocka_unit_test(a_failure_that_does_not_fit_the_arena_keeps_its_reason),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,123 @@
+#include "domain/page.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+
+static const uint8_t key[PAGE_KEY_SIZE] = {1, 2, 3};
+static const uint8_t other_key[PAGE_KEY_SIZE] = {1, 2, 4};
+
+static int setup(void **state)
+{
+    *state = arena_new(64 * 1024);
+    return *state == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    arena_free(*state);
+    return 0;
+}
+
+static void a_token_gives_its_position_back(void **state)
+{
+    static const char *const positions[] = {
+        "", "a", "ab", "abc", "abcd", "tea-250", "0190b0f0-0000-7000-8000-000000000001"};
+    struct arena *arena = *state;
+
+    for (size_t i = 0; i < COUNT_OF(positions); i++) {
+        char *token = page_token_make(key, "products", "tea", positions[i], arena);
+        assert_non_null(token);
+        assert_null(strstr(token, positions[6]));
+        assert_string_equal(page_token_read(key, "products", "tea", token, arena), positions[i]);
+    }
+}
+
+static void a_token_is_url_safe(void **state)
+{
+    struct arena *arena = *state;
+
+    for (char c = 'a'; c <= 'z'; c++) {
+        const char position[] = {c, '\0'};
+        char *token = page_token_make(key, "products", "", position, arena);
+        assert_int_equal(strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                       "0123456789-_"),
+                         strlen(token));
+    }
+}
+
+static void a_token_is_worthless_for_another_list(void **state)
+{
+    struct arena *arena = *state;
+    char *token = page_token_make(key, "products", "tea", "a", arena);
+
+    assert_null(page_token_read(key, "products", "coffee", token, arena));
+    assert_null(page_token_read(key, "products", "", token, arena));
+    assert_null(page_token_read(key, "orders", "tea", token, arena));
+    assert_null(page_token_read(key, "product", "stea", token, arena));
+    assert_null(page_token_read(other_key, "products", "tea", token, arena));
+}
+
+static void every_changed_character_of_a_token_is_noticed(void **state)
+{
+    struct arena *arena = *state;
+    char *token = page_token_make(key, "products", "tea", "green-250", arena);
+
+    for (size_t i = 0; token[i] != '\0'; i++) {
+        char was = token[i];
+        token[i] = was == 'A' ? 'B' : 'A';
+        assert_null(page_token_read(key, "products", "tea", token, arena));
+        token[i] = '\0';
+        assert_null(page_token_read(key, "products", "tea", token, arena));
+        token[i] = was;
+    }
+    assert_non_null(page_token_read(key, "products", "tea", token, arena));
+}
+
+static void what_is_no_token_is_refused(void **state)
+{
+    static const char *const texts[] = {"", "A", "AA", "AAAA", "====", "a b", "\303\244", "AQ=="};
+    struct arena *arena = *state;
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        assert_null(page_token_read(key, "products", "", texts[i], arena));
+}
+
+static void the_longest_position_fits_a_token_and_longer_tokens_are_refused(void **state)
+{
+    struct arena *arena = *state;
+    char position[LIMIT_PAGE_TOKEN_SIZE / 2 + 1], text[LIMIT_PAGE_TOKEN_SIZE + 2];
+    char *token;
+
+    memset(position, 'p', sizeof(position));
+    position[sizeof(position) - 1] = '\0';
+    token = page_token_make(key, "products", "", position, arena);
+    assert_true(strlen(token) <= LIMIT_PAGE_TOKEN_SIZE);
+    assert_string_equal(page_token_read(key, "products", "", token, arena), position);
+
+    memset(text, 'A', sizeof(text));
+    text[LIMIT_PAGE_TOKEN_SIZE + 1] = '\0';
+    assert_null(page_token_read(key, "products", "", text, arena));
+    text[LIMIT_PAGE_TOKEN_SIZE] = '\0';
+    assert_null(page_token_read(key, "products", "", text, arena));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_gives_its_position_back),
+        cmocka_unit_test(a_token_is_url_safe),
+        cmocka_unit_test(a_token_is_worthless_for_another_list),
+        cmocka_unit_test(every_changed_character_of_a_token_is_noticed),
+        cmocka_unit_test(what_is_no_token_is_refused),
+        cmocka_unit_test(the_longest_position_fits_a_token_and_longer_tokens_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
