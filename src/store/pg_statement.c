@@ -1,0 +1,130 @@
+/* All SQL of the service in one table (the functions it calls are in sql/). Not for migrations, and
+ * not for building SQL at run time: there is none. */
+#include "store/pg_statement.h"
+
+#include "store/order_row.h"
+
+#define PRODUCT_COLUMNS                                                                        \
+    "id, name, description, category, price_minor, currency, available, version, create_time," \
+    " update_time"
+
+/* The key of a request: caller, method, request_id, hash. */
+#define KEY_TYPES PG_TEXT, PG_TEXT, PG_TEXT, PG_BYTEA
+
+/* id, generation, from, cancel_seen, to, step, outcome, tries, external_id, payment_id, shipment_id,
+ * failure, invites_retry, clear_failure, return_stock, fulfill_ms, counts, lease_ms, token */
+#define ADVANCE_TYPES                                                                         \
+    PG_UUID, PG_INT8, PG_TEXT, PG_BOOL, PG_TEXT, PG_TEXT, PG_TEXT, PG_INT4, PG_TEXT, PG_TEXT, \
+        PG_TEXT, PG_TEXT, PG_BOOL, PG_BOOL, PG_BOOL, PG_INT8, PG_BOOL, PG_INT8, PG_UUID
+#define ADVANCE_SQL                                                                               \
+    "SELECT ord, result, cancel_wished, revision, update_time"                                    \
+    " FROM advance_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16," \
+    " $17, $18, $19)"
+
+/* A page is cut out of each branch before anything is joined; only one branch of a request runs. */
+#define PRODUCTS_PAGE(condition)                                                              \
+    "(SELECT p.id FROM product p WHERE " condition " AND NOT p.deleted AND p.id > q.after_id" \
+    " ORDER BY p.id OFFSET q.skip LIMIT q.size + 1)"
+#define ORDERS_PAGE(condition)                                                               \
+    "(SELECT o.id FROM orders o WHERE " condition " AND o.caller = q.by AND o.id < q.before" \
+    " AND (q.in_state = '' OR o.state = q.in_state) ORDER BY o.id DESC LIMIT q.size + 1)"
+
+/* clang-format off */
+const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
+    /* ord, place, id: several a request. */
+    [PG_PRODUCTS_GET] = {"products_get", PG_LANE_READ, true,
+        "SELECT q.ord, q.place, " PRODUCT_COLUMNS
+        " FROM unnest($1, $2, $3) AS q (ord, place, product_id)"
+        " JOIN product_row v ON v.id = q.product_id WHERE NOT v.deleted",
+        {PG_INT4, PG_INT4, PG_TEXT, PG_END}},
+
+    [PG_PRODUCTS_LIST] = {"products_list", PG_LANE_READ, true,
+        "SELECT (q.place - 1)::int4, " PRODUCT_COLUMNS
+        " FROM unnest($1, $2, $3, $4) WITH ORDINALITY"
+        " AS q (page_category, after_id, skip, size, place)"
+        " CROSS JOIN LATERAL ("
+        PRODUCTS_PAGE("q.page_category = ''")
+        " UNION ALL "
+        PRODUCTS_PAGE("q.page_category <> '' AND p.category = q.page_category")
+        ") AS page (product_id)"
+        " JOIN product_row v ON v.id = page.product_id"
+        " ORDER BY q.place, v.id",
+        {PG_TEXT, PG_TEXT, PG_INT4, PG_INT4, PG_END}},
+
+    [PG_PRODUCT_CREATE] = {"product_create", PG_LANE_STOCK, true,
+        "SELECT ord, result, replayed, " PRODUCT_COLUMNS
+        " FROM create_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        {PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_INT8, PG_TEXT, PG_INT8, PG_UUID, KEY_TYPES, PG_END}},
+
+    /* Not repeatable: with an etag, the second time would find its own change. */
+    [PG_PRODUCT_UPDATE] = {"product_update", PG_LANE_STOCK, false,
+        "SELECT ord, result, replayed, " PRODUCT_COLUMNS
+        " FROM update_products($1, $2, $3, $4, $5, $6, $7, $8)",
+        {PG_TEXT, PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT, PG_INT8, PG_TEXT, PG_INT8, PG_END}},
+
+    [PG_PRODUCT_DELETE] = {"product_delete", PG_LANE_STOCK, false,
+        "SELECT ord, result FROM delete_products($1, $2)",
+        {PG_TEXT, PG_INT8, PG_END}},
+
+    [PG_STOCK_ADJUST] = {"stock_adjust", PG_LANE_STOCK, true,
+        "SELECT ord, result, replayed, " PRODUCT_COLUMNS
+        " FROM adjust_stock($1, $2, $3, $4, $5, $6, $7)",
+        {PG_TEXT, PG_INT8, PG_UUID, KEY_TYPES, PG_END}},
+
+    /* $12 to $14: ord, product and quantity of each line; $15 and $16: ord and each address line. */
+    [PG_ORDERS_CREATE] = {"orders_create", PG_LANE_WRITE, true,
+        "SELECT ord, result, replayed, missing, " ORDER_COLUMNS ", " EVENT_COLUMNS
+        " FROM create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        {PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT,
+         PG_TEXT, PG_TEXT, PG_BYTEA, PG_INT4, PG_TEXT, PG_INT4, PG_INT4, PG_TEXT, PG_END}},
+
+    [PG_ORDERS_GET] = {"orders_get", PG_LANE_READ, true,
+        "SELECT (q.place - 1)::int4, " ORDER_COLUMNS ", " EVENT_COLUMNS
+        " FROM unnest($1, $2) WITH ORDINALITY AS q (order_id, order_caller, place)"
+        " JOIN order_full o ON o.id = q.order_id AND o.caller = q.order_caller",
+        {PG_UUID, PG_TEXT, PG_END}},
+
+    [PG_ORDERS_LIST] = {"orders_list", PG_LANE_READ, true,
+        "SELECT (q.place - 1)::int4, " ORDER_COLUMNS ", " EVENT_COLUMNS
+        " FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY"
+        " AS q (by, customer, in_state, before, size, place)"
+        " CROSS JOIN LATERAL ("
+        ORDERS_PAGE("q.customer = ''")
+        " UNION ALL "
+        ORDERS_PAGE("q.customer <> '' AND o.customer_id = q.customer")
+        ") AS page (order_id)"
+        " JOIN order_full v ON v.id = page.order_id"
+        " ORDER BY q.place, v.id DESC",
+        {PG_TEXT, PG_TEXT, PG_TEXT, PG_UUID, PG_INT4, PG_END}},
+
+    [PG_ORDERS_CANCEL] = {"orders_cancel", PG_LANE_WRITE, true,
+        "SELECT ord, result, replayed, missing, " ORDER_COLUMNS ", " EVENT_COLUMNS
+        " FROM wish_cancel($1, $2, $3, $4, $5)",
+        {PG_UUID, KEY_TYPES, PG_END}},
+
+    /* id, caller of the order, payment_method, method, request_id, hash, token, lease_ms,
+     * forward_ms, remote */
+    [PG_SAGA_CLAIM] = {"saga_claim", PG_LANE_STOCK, true,
+        "SELECT ord, result, " ORDER_COLUMNS ", " RECORD_COLUMNS
+        " FROM claim_and_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        {PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_BYTEA, PG_UUID, PG_INT8, PG_INT8, PG_BOOL,
+         PG_END}},
+
+    [PG_SAGA_ADVANCE] = {"saga_advance", PG_LANE_WRITE, true, ADVANCE_SQL, {ADVANCE_TYPES, PG_END}},
+    [PG_SAGA_RELEASE] = {"saga_release", PG_LANE_STOCK, true, ADVANCE_SQL, {ADVANCE_TYPES, PG_END}},
+
+    [PG_SAGA_RENEW] = {"saga_renew", PG_LANE_WRITE, true,
+        "SELECT ord, result, cancel_wished FROM renew_leases($1, $2, $3)",
+        {PG_UUID, PG_INT8, PG_INT8, PG_END}},
+
+    [PG_SAGA_TAKE_DUE] = {"saga_take_due", PG_LANE_WRITE, true,
+        "SELECT ord, result, " ORDER_COLUMNS ", " RECORD_COLUMNS " FROM take_due($1, $2)",
+        {PG_INT4, PG_INT8, PG_END}},
+
+    [PG_SAGA_GIVE_BACK] = {"saga_give_back", PG_LANE_WRITE, true,
+        "SELECT ord FROM give_back($1, $2)",
+        {PG_UUID, PG_INT8, PG_END}},
+
+    [PG_STATEMENT_COUNT] = {.name = NULL},
+};
+/* clang-format on */

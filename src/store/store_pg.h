@@ -1,0 +1,27 @@
+/* The stores over PostgreSQL: three small adapters over one pool. */
+#pragma once
+
+#include "port/catalog_store.h"
+#include "port/order_store.h"
+#include "port/saga_store.h"
+#include "store/pg_batch.h"
+
+struct catalog_store_pg {
+    struct catalog_store base;
+    struct pg_pool *pool;
+    struct random_source *random;
+};
+void catalog_store_pg_init(struct catalog_store_pg *store, struct pg_pool *pool,
+                           struct random_source *random);
+
+struct order_store_pg {
+    struct order_store base;
+    struct pg_pool *pool;
+};
+void order_store_pg_init(struct order_store_pg *store, struct pg_pool *pool);
+
+struct saga_store_pg {
+    struct saga_store base;
+    struct pg_pool *pool;
+};
+void saga_store_pg_init(struct saga_store_pg *store, struct pg_pool *pool);
