@@ -1,0 +1,543 @@
+/* libcurl's multi interface on the loop.
+ *
+ *   http_client_start ──> transfer (an easy handle) ──> curl ──> transfer_end ──> exchange->done
+ *                              ^                          │ sockets, one timer
+ *                              └── kept for reuse         └── events of the loop
+ *
+ * curl decides when a transfer gets a connection: at most so many to a host, the others wait inside
+ * it. The total time is watched here as well, since curl does not watch it while a transfer waits.
+ * Knows nothing of payments; what an answer means is the adapters' business. */
+#include "client/http_client.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+enum {
+    TRANSFERS_MAX = 16 * 1024, /* waiting ones included; more than orders may be in flight */
+    CONNECT_TIMEOUT_MS = 2000,
+    LOW_SPEED_BYTES = 1,          /* a second, over … */
+    LOW_SPEED_SECONDS = 20,       /* … so many: matters only for tries longer than that */
+    CONNECTION_IDLE_SECONDS = 30, /* shorter than the usual 60 s of the other side */
+    CONNECTION_AGE_SECONDS = 300, /* so that a change of DNS is followed */
+    HOSTS_MAX = 2,                /* payment and shipping: sizes the connection cache */
+    RETRY_AFTER_SECONDS_MAX = 3600,
+};
+
+struct transfer {
+    struct http_client *client;
+    struct transfer *next, *previous; /* of the active ones; `next` also of the idle ones */
+    CURL *easy;
+    struct curl_slist *headers;
+    struct http_exchange *exchange;
+    struct clock_timer deadline;
+    struct buf answer;
+    int64_t started_us;
+};
+
+struct http_client {
+    struct loop *loop;
+    CURLM *multi;
+    struct clock_timer curl_timer;
+    struct transfer *active;
+    unsigned active_count;
+    struct transfer *idle;
+    unsigned idle_count, idle_max;
+    struct http_exchange *refused; /* could not be started; linked by adapter[0] */
+    struct clock_timer refused_timer;
+    bool closing;
+};
+
+/* A socket of curl and the event that watches it. */
+struct watch {
+    struct http_client *client;
+    struct event *event;
+};
+
+static int64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- The end of a transfer --------------------------------------------------------------- */
+
+static void transfer_free(struct transfer *transfer)
+{
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    buf_deinit(&transfer->answer);
+    free(transfer);
+}
+
+static void transfer_unlink(struct transfer *transfer)
+{
+    struct http_client *client = transfer->client;
+
+    if (transfer->previous == NULL)
+        client->active = transfer->next;
+    else
+        transfer->previous->next = transfer->next;
+    if (transfer->next != NULL)
+        transfer->next->previous = transfer->previous;
+    client->active_count--;
+}
+
+/* The headers hold the key of the provider: they do not stay in the pool. */
+static void transfer_keep(struct transfer *transfer)
+{
+    struct http_client *client = transfer->client;
+
+    if (client->idle_count == client->idle_max) {
+        transfer_free(transfer);
+        return;
+    }
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, NULL);
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
+    transfer->exchange = NULL;
+    buf_clear(&transfer->answer);
+    transfer->next = client->idle;
+    client->idle = transfer;
+    client->idle_count++;
+}
+
+static void fail(struct http_exchange *exchange, const char *problem)
+{
+    exchange->result = exchange->begun_count == 0 ? HTTP_NOT_REACHED : HTTP_UNKNOWN;
+    exchange->problem = problem;
+}
+
+static void read_answer(struct transfer *transfer)
+{
+    struct http_exchange *exchange = transfer->exchange;
+    const char *body = transfer->answer.data == NULL ? "" : transfer->answer.data;
+    curl_off_t retry_after_s = 0;
+    long status = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    exchange->answer = arena_strndup(exchange->arena, body, transfer->answer.len);
+    if (exchange->answer == NULL) {
+        fail(exchange, "no memory for the answer");
+        return;
+    }
+    exchange->result = HTTP_ANSWERED;
+    exchange->status = (int)status;
+    exchange->answer_size = transfer->answer.len;
+    retry_after_s = MAX_OF(0, MIN_OF(retry_after_s, RETRY_AFTER_SECONDS_MAX));
+    exchange->retry_after_ms = (int32_t)retry_after_s * 1000;
+}
+
+/* `problem` NULL: the answer is there. */
+static void transfer_end(struct transfer *transfer, const char *problem)
+{
+    struct http_client *client = transfer->client;
+    struct http_exchange *exchange = transfer->exchange;
+
+    clock_timer_stop(loop_clock(client->loop), &transfer->deadline);
+    exchange->duration_us = now_us() - transfer->started_us;
+    if (problem == NULL)
+        read_answer(transfer);
+    else
+        fail(exchange, problem);
+    curl_multi_remove_handle(client->multi, transfer->easy);
+    transfer_unlink(transfer);
+    transfer_keep(transfer);
+    exchange->done(exchange);
+}
+
+static const char *problem_of(CURLcode code)
+{
+    if (code == CURLE_OK)
+        return NULL;
+    return code == CURLE_WRITE_ERROR ? "the answer is too large" : curl_easy_strerror(code);
+}
+
+/* After everything that lets curl work: the transfers that have ended by it. */
+static void end_transfers(struct http_client *client)
+{
+    struct CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
+        struct transfer *transfer = NULL;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        assert(transfer != NULL);
+        transfer_end(transfer, problem_of(message->data.result));
+    }
+}
+
+static void on_deadline(struct clock_timer *timer)
+{
+    transfer_end(CONTAINER_OF(timer, struct transfer, deadline), "the time is over");
+}
+
+/* ---- What curl calls --------------------------------------------------------------------- */
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    struct watch *watch = arg;
+    struct http_client *client = watch->client;
+    int flags = ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) |
+                ((what & EV_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
+    int running;
+
+    curl_multi_socket_action(client->multi, fd, flags, &running);
+    end_transfers(client);
+}
+
+static void watch_free(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    if (watch->event != NULL)
+        event_free(watch->event);
+    free(watch);
+}
+
+static struct watch *watch_new(struct http_client *client, curl_socket_t fd)
+{
+    struct watch *watch = calloc(1, sizeof(*watch));
+
+    if (watch == NULL)
+        return NULL;
+    watch->client = client;
+    watch->event = event_new(loop_base(client->loop), fd, EV_READ, on_socket, watch);
+    if (watch->event == NULL || curl_multi_assign(client->multi, fd, watch) != CURLM_OK) {
+        watch_free(watch);
+        return NULL;
+    }
+    return watch;
+}
+
+static short events_of(int what)
+{
+    switch (what) {
+    case CURL_POLL_IN:
+        return EV_READ | EV_PERSIST;
+    case CURL_POLL_OUT:
+        return EV_WRITE | EV_PERSIST;
+    default:
+        return EV_READ | EV_WRITE | EV_PERSIST;
+    }
+}
+
+/* A socket that cannot be watched fails its transfer: curl ends all of them on -1. */
+static int on_watch(CURL *easy UNUSED, curl_socket_t fd, int what, void *client_arg,
+                    void *watch_arg)
+{
+    struct http_client *client = client_arg;
+    struct watch *watch = watch_arg;
+
+    if (what == CURL_POLL_REMOVE) {
+        watch_free(watch);
+        return 0;
+    }
+    if (watch == NULL)
+        watch = watch_new(client, fd);
+    if (watch == NULL)
+        return -1;
+    event_del(watch->event);
+    if (event_assign(watch->event, loop_base(client->loop), fd, events_of(what), on_socket,
+                     watch) != 0)
+        return -1;
+    return event_add(watch->event, NULL);
+}
+
+static void on_curl_time(struct clock_timer *timer)
+{
+    struct http_client *client = CONTAINER_OF(timer, struct http_client, curl_timer);
+    int running;
+
+    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    end_transfers(client);
+}
+
+static int on_set_timer(CURLM *multi UNUSED, long delay_ms, void *arg)
+{
+    struct http_client *client = arg;
+    struct clock *clock = loop_clock(client->loop);
+
+    if (delay_ms < 0)
+        clock_timer_stop(clock, &client->curl_timer);
+    else
+        clock_timer_start(clock, &client->curl_timer, delay_ms);
+    return 0;
+}
+
+/* Runs each time the request is about to be sent, also when curl sends it again on a new connection
+ * because a kept one had died. */
+static int on_begin(void *arg, char *ip UNUSED, char *own_ip UNUSED, int port UNUSED,
+                    int own_port UNUSED)
+{
+    struct transfer *transfer = arg;
+
+    transfer->exchange->begun_count++;
+    buf_clear(&transfer->answer);
+    return CURL_PREREQFUNC_OK;
+}
+
+static size_t on_body(char *data, size_t unit, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+
+    return buf_put(&transfer->answer, data, unit * count) ? unit * count : 0;
+}
+
+/* ---- The start of a transfer ------------------------------------------------------------- */
+
+/* What is the same for every transfer. */
+static bool set_common(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    CURLcode failed = CURLE_OK;
+
+#define SET(option, value) \
+    failed = failed != CURLE_OK ? failed : curl_easy_setopt(easy, option, value)
+    SET(CURLOPT_PRIVATE, transfer);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_PROXY, ""); /* settings come by orderd's own names, not by http_proxy */
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_TCP_NODELAY, 1L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_SECONDS);
+    SET(CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_AGE_SECONDS);
+    SET(CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES);
+    SET(CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for the resolver's thread at the end */
+    SET(CURLOPT_USERAGENT, "orderd/" ORDERD_VERSION);
+    SET(CURLOPT_PREREQFUNCTION, on_begin);
+    SET(CURLOPT_PREREQDATA, transfer);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, transfer);
+#undef SET
+    return failed == CURLE_OK;
+}
+
+static struct transfer *transfer_new(struct http_client *client)
+{
+    struct transfer *transfer = calloc(1, sizeof(*transfer));
+
+    if (transfer == NULL)
+        return NULL;
+    transfer->client = client;
+    transfer->deadline.on_time = on_deadline;
+    buf_init(&transfer->answer, LIMIT_ANSWER_SIZE);
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL || !set_common(transfer)) {
+        transfer_free(transfer);
+        return NULL;
+    }
+    return transfer;
+}
+
+static struct transfer *transfer_take(struct http_client *client)
+{
+    struct transfer *transfer = client->idle;
+
+    if (transfer == NULL)
+        return transfer_new(client);
+    client->idle = transfer->next;
+    client->idle_count--;
+    return transfer;
+}
+
+static bool add_header(struct transfer *transfer, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(transfer->headers, header);
+
+    if (longer != NULL)
+        transfer->headers = longer;
+    return longer != NULL;
+}
+
+/* "Expect:" takes the header away: a provider that does not answer it would cost a second. */
+static bool set_headers(struct transfer *transfer, const char *const *headers)
+{
+    if (!add_header(transfer, "Expect:"))
+        return false;
+    for (; headers != NULL && *headers != NULL; headers++) {
+        if (!add_header(transfer, *headers))
+            return false;
+    }
+    return curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK;
+}
+
+static bool set_method(CURL *easy, const struct http_exchange *exchange)
+{
+    if (strcmp(exchange->method, "GET") == 0)
+        return curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    assert(strcmp(exchange->method, "POST") == 0);
+    return curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                            (curl_off_t)(exchange->body == NULL ? 0 : exchange->body_size)) ==
+               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                            exchange->body == NULL ? "" : exchange->body) == CURLE_OK;
+}
+
+static bool transfer_set(struct transfer *transfer, struct http_exchange *exchange)
+{
+    CURL *easy = transfer->easy;
+    long timeout_ms = exchange->timeout_ms;
+
+    transfer->exchange = exchange;
+    return curl_easy_setopt(easy, CURLOPT_URL, exchange->url) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            MIN_OF(timeout_ms, (long)CONNECT_TIMEOUT_MS)) == CURLE_OK &&
+           set_method(easy, exchange) && set_headers(transfer, exchange->headers);
+}
+
+static bool transfer_add(struct transfer *transfer)
+{
+    struct http_client *client = transfer->client;
+
+    if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
+        return false;
+    transfer->previous = NULL;
+    transfer->next = client->active;
+    if (client->active != NULL)
+        client->active->previous = transfer;
+    client->active = transfer;
+    client->active_count++;
+    return true;
+}
+
+static void on_refused(struct clock_timer *timer)
+{
+    struct http_client *client = CONTAINER_OF(timer, struct http_client, refused_timer);
+
+    while (client->refused != NULL) {
+        struct http_exchange *exchange = client->refused;
+
+        client->refused = exchange->adapter[0];
+        exchange->done(exchange);
+    }
+}
+
+static void refuse(struct http_client *client, struct http_exchange *exchange, const char *problem)
+{
+    fail(exchange, problem);
+    exchange->adapter[0] = client->refused;
+    client->refused = exchange;
+    clock_timer_start(loop_clock(client->loop), &client->refused_timer, 0);
+}
+
+static void clear_results(struct http_exchange *exchange)
+{
+    exchange->status = 0;
+    exchange->answer = NULL;
+    exchange->answer_size = 0;
+    exchange->retry_after_ms = 0;
+    exchange->begun_count = 0;
+    exchange->problem = NULL;
+    exchange->duration_us = 0;
+}
+
+void http_client_start(struct http_client *client, struct http_exchange *exchange)
+{
+    struct transfer *transfer;
+
+    assert(exchange->done != NULL);
+    assert(exchange->timeout_ms > 0);
+    clear_results(exchange);
+    if (client->closing || client->active_count == TRANSFERS_MAX) {
+        refuse(client, exchange, client->closing ? "shutting down" : "too many transfers");
+        return;
+    }
+    transfer = transfer_take(client);
+    if (transfer == NULL) {
+        refuse(client, exchange, "out of memory");
+        return;
+    }
+    if (!transfer_set(transfer, exchange) || !transfer_add(transfer)) {
+        transfer_keep(transfer);
+        refuse(client, exchange, "the transfer could not be set up");
+        return;
+    }
+    transfer->started_us = now_us();
+    clock_timer_start(loop_clock(client->loop), &transfer->deadline, exchange->timeout_ms);
+}
+
+/* ---- Life cycle -------------------------------------------------------------------------- */
+
+static bool set_multi(struct http_client *client, uint32_t connections_max)
+{
+    CURLM *multi = client->multi;
+
+    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_watch) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_set_timer) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)connections_max) ==
+               CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)connections_max * HOSTS_MAX) ==
+               CURLM_OK;
+}
+
+struct http_client *http_client_new(struct loop *loop, uint32_t connections_max)
+{
+    struct http_client *client;
+
+    assert(connections_max > 0);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return NULL;
+    client = calloc(1, sizeof(*client));
+    if (client == NULL) {
+        curl_global_cleanup();
+        return NULL;
+    }
+    client->loop = loop;
+    client->idle_max = connections_max;
+    client->curl_timer.on_time = on_curl_time;
+    client->refused_timer.on_time = on_refused;
+    client->multi = curl_multi_init();
+    if (client->multi == NULL || !set_multi(client, connections_max)) {
+        http_client_free(client);
+        return NULL;
+    }
+    return client;
+}
+
+void http_client_free(struct http_client *client)
+{
+    struct transfer *transfer;
+
+    if (client == NULL)
+        return;
+    client->closing = true;
+    while ((transfer = client->active) != NULL) {
+        assert(transfer->client == client);
+        assert(transfer->previous == NULL);
+        transfer_end(transfer, "shutting down");
+    }
+    on_refused(&client->refused_timer);
+    while ((transfer = client->idle) != NULL) {
+        client->idle = transfer->next;
+        transfer_free(transfer);
+    }
+    if (client->multi != NULL)
+        curl_multi_cleanup(client->multi);
+    clock_timer_stop(loop_clock(client->loop), &client->curl_timer);
+    clock_timer_stop(loop_clock(client->loop), &client->refused_timer);
+    free(client);
+    curl_global_cleanup();
+}
