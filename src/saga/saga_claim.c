@@ -1,0 +1,337 @@
+/* A caller comes: the order is claimed for it, or it joins those who wait already, or is refused.
+ *
+ * A claim of unknown fate is sent again with its token as long as the caller waits. When nobody waits
+ * any more it is given up: if it was made, the order is due as soon as its lease has run out. */
+#include "saga/saga.h"
+#include "saga/saga_answer.h"
+#include "saga/saga_retry.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    CLAIM_TIME_MS_MIN = 100,    /* a claim is given at least so long */
+    CLAIM_ANSWER_MARGIN_MS = 20 /* it returns before the caller is answered, and may then be told */
+};
+
+/* ---- Sending ---------------------------------------------------------------------------------- */
+
+static void on_claimed(struct store_call *call);
+
+static const struct saga_ticket *first_ticket(const struct saga *saga)
+{
+    return LIST_FIRST(&saga->tickets);
+}
+
+/* Not sent any more when the caller has too little time left for the money to move. */
+static int64_t claim_deadline_ms(const struct saga *saga)
+{
+    const struct saga_ticket *ticket = first_ticket(saga);
+    int64_t deadline_ms = MIN_OF(ticket->answer_by_ms - CLAIM_ANSWER_MARGIN_MS,
+                                 ticket->deadline_ms - SAGA_CALLER_LEFT_MS_MIN);
+
+    return MAX_OF(deadline_ms, saga_now_ms(saga) + CLAIM_TIME_MS_MIN);
+}
+
+static bool claim_send(struct saga *saga)
+{
+    struct saga_driver *driver = saga->driver;
+    struct arena *arena = saga_try_arena(saga);
+
+    assert(saga->phase == SAGA_CLAIMING);
+    assert(saga->ticket_count == 1);
+    if (arena == NULL)
+        return false;
+    saga->sent_ms = saga_now_ms(saga);
+    saga->work.claim = (struct saga_claim){
+        .call = {.arena = arena, .deadline_ms = claim_deadline_ms(saga), .done = on_claimed},
+        .id = first_ticket(saga)->order_id,
+        .caller = saga->caller,
+        .payment_method = saga->payment_method,
+        .idempotency = &saga->idempotency,
+        .token = saga->claim_token,
+        .lease_ms = driver->config.lease_ms,
+        .forward_ms = driver->config.forward_ms,
+        .inventory_remote = driver->ports.inventory != NULL,
+    };
+    saga->work_out = true;
+    driver->ports.store->ops->claim(driver->ports.store, &saga->work.claim);
+    return true;
+}
+
+static void claim_later(struct saga *saga, int64_t delay_ms)
+{
+    assert(saga->phase == SAGA_CLAIMING);
+    assert(!saga->work_out);
+    clock_timer_start(saga->driver->ports.clock, &saga->timer, delay_ms);
+}
+
+static void claim_repeat_later(struct saga *saga)
+{
+    uint32_t chance;
+
+    random_fill(saga->driver->ports.random, &chance, sizeof(chance));
+    saga->tries++;
+    claim_later(saga, saga_retry_forward_ms(saga->tries, 0, chance));
+}
+
+/* A joined attempt may have ended so that the claim would start the next one: not with less than a
+ * second left. Then the ticket just waits for its time. */
+void saga_claim_again(struct saga *saga)
+{
+    assert(saga->phase == SAGA_CLAIMING);
+    assert(!saga->work_out);
+    if (saga->ticket_count == 0) {
+        saga_end(saga);
+        return;
+    }
+    if (saga_is_too_late(saga))
+        return;
+    if (!claim_send(saga))
+        claim_repeat_later(saga);
+}
+
+/* ---- Returned --------------------------------------------------------------------------------- */
+
+static void tell_observer(struct saga *saga, enum step_outcome outcome)
+{
+    struct saga_observer *observer = saga->driver->ports.observer;
+    const struct order *order = &saga->record.order;
+    bool has_reserved = order->state != ORDER_RESERVING;
+
+    if (observer == NULL)
+        return;
+    observer->on_transition(observer, &(struct saga_transition){
+                                          .order_id = &order->id,
+                                          .attempt = order->attempt,
+                                          .revision = order->revision,
+                                          .from = order->attempt > 1 ? ORDER_FAILED : ORDER_PENDING,
+                                          .to = order->state,
+                                          .step = has_reserved ? STEP_RESERVE : STEP_NONE,
+                                          .outcome = has_reserved ? outcome : OUTCOME_RUNNING,
+                                          .tries = 1,
+                                          .duration_ms = saga_now_ms(saga) - saga->sent_ms,
+                                          .reason = order->failure.reason,
+                                      });
+}
+
+static void claim_started(struct saga *saga)
+{
+    saga->record = saga->work.claim.record;
+    saga_start(saga, false);
+    tell_observer(saga, OUTCOME_DONE);
+    saga_run(saga);
+}
+
+/* The one ticket is answered, and with it this saga has nothing left to do. */
+static void claim_answered(struct saga *saga)
+{
+    struct saga_ticket *ticket = LIST_FIRST(&saga->tickets);
+
+    assert(saga->ticket_count <= 1);
+    if (ticket != NULL)
+        saga_ticket_finish(ticket);
+    saga_end(saga);
+}
+
+static void claim_refused(struct saga *saga)
+{
+    if (saga->work.claim.result == CLAIM_REFUSED) {
+        saga->record = saga->work.claim.record;
+        tell_observer(saga, OUTCOME_REFUSED);
+    }
+    if (saga->ticket_count > 0)
+        saga_answer_claim(&saga->work.claim, LIST_FIRST(&saga->tickets));
+    claim_answered(saga);
+}
+
+/* Waits on the saga that drives the attempt in this process. */
+static void join_here(struct saga *saga, struct saga *other)
+{
+    if (other->ticket_count >= LIMIT_WAITERS_PER_ORDER) {
+        saga_answer_refuse(REASON_REQUEST_IN_PROGRESS, LIST_FIRST(&saga->tickets));
+        claim_answered(saga);
+        return;
+    }
+    saga_ticket_move_all(saga, other);
+    saga_end(saga);
+}
+
+/* What is known of an attempt that another replica drives, for the answer at the ticket's time. */
+static void join_note(struct saga *saga)
+{
+    const struct saga_record *record = &saga->work.claim.record;
+    struct order *known = &saga->record.order;
+
+    saga->is_joining = true;
+    known->state = record->order.state;
+    if (record->undo_age_ms >= 0)
+        saga->undo_since_ms = saga_now_ms(saga) - record->undo_age_ms;
+    else
+        saga->undo_since_ms = saga_now_ms(saga);
+    if (known->failure.reason == REASON_NONE &&
+        !failure_copy(&known->failure, &record->order.failure, saga->arena))
+        known->failure = (struct failure){.reason = record->order.failure.reason};
+}
+
+static void claim_joined(struct saga *saga)
+{
+    const struct order *order = &saga->work.claim.record.order;
+    struct saga *other;
+
+    if (saga->ticket_count == 0) {
+        saga_end(saga);
+        return;
+    }
+    other = saga_find(saga->driver, &first_ticket(saga)->order_id);
+    if (other != NULL && other->record.order.attempt == order->attempt) {
+        join_here(saga, other);
+        return;
+    }
+    join_note(saga);
+    saga_ticket_arm_all(saga);
+    claim_later(saga, SAGA_JOIN_POLL_MS);
+}
+
+static void claim_failed(struct saga *saga)
+{
+    const struct store_call *call = &saga->work.claim.call;
+
+    saga->claim_maybe |= call->maybe_done;
+    if (saga->ticket_count == 0) {
+        saga_end(saga);
+    } else if (saga->claim_maybe || saga->is_joining) {
+        claim_repeat_later(saga);
+    } else {
+        saga_answer_error(&call->err, LIST_FIRST(&saga->tickets));
+        claim_answered(saga);
+    }
+}
+
+static void on_claimed(struct store_call *call)
+{
+    struct saga *saga =
+        CONTAINER_OF(CONTAINER_OF(call, struct saga_claim, call), struct saga, work.claim);
+
+    assert(saga->work_out);
+    assert(saga->phase == SAGA_CLAIMING);
+    saga->work_out = false;
+    if (error_is_set(&call->err)) {
+        claim_failed(saga);
+        return;
+    }
+    switch (saga->work.claim.result) {
+    case CLAIM_STARTED:
+        claim_started(saga);
+        break;
+    case CLAIM_JOIN:
+        claim_joined(saga);
+        break;
+    case CLAIM_REFUSED:
+    case CLAIM_NOT_FOUND:
+    case CLAIM_IN_PROGRESS:
+    case CLAIM_FULFILLED:
+    case CLAIM_STATE_INVALID:
+    case CLAIM_EXHAUSTED:
+    case CLAIM_KEY_REUSED:
+    case CLAIM_REPLAY:
+    case CLAIM_RESULT_COUNT:
+        claim_refused(saga);
+        break;
+    }
+}
+
+/* ---- A caller comes --------------------------------------------------------------------------- */
+
+static bool copy_text(const char **out, const char *text, struct arena *arena)
+{
+    *out = arena_strdup(arena, text == NULL ? "" : text);
+    return *out != NULL;
+}
+
+/* The claim may outlive its caller, so it has texts of its own. */
+static bool claim_init(struct saga *saga, const struct saga_ticket *ticket)
+{
+    const struct idempotency *key = ticket->idempotency;
+    struct arena *arena = saga->arena;
+
+    random_fill(saga->driver->ports.random, &saga->claim_token, sizeof(saga->claim_token));
+    if (key != NULL)
+        saga->idempotency = *key;
+    return copy_text(&saga->caller, ticket->caller, arena) &&
+           copy_text(&saga->payment_method, ticket->payment_method, arena) &&
+           copy_text(&saga->idempotency.caller, saga->idempotency.caller, arena) &&
+           copy_text(&saga->idempotency.method, saga->idempotency.method, arena) &&
+           copy_text(&saga->idempotency.request_id, saga->idempotency.request_id, arena);
+}
+
+static void refuse(struct saga_driver *driver, struct saga_ticket *ticket, enum reason reason)
+{
+    saga_answer_refuse(reason, ticket);
+    saga_ticket_finish_soon(driver, ticket);
+}
+
+static void claim_start(struct saga_driver *driver, struct saga_ticket *ticket)
+{
+    struct saga *saga = saga_new(driver);
+
+    if (saga == NULL) {
+        refuse(driver, ticket, REASON_OUT_OF_MEMORY);
+        return;
+    }
+    if (!claim_init(saga, ticket)) {
+        saga_free(saga);
+        refuse(driver, ticket, REASON_OUT_OF_MEMORY);
+        return;
+    }
+    saga->arena_used_first = arena_used(saga->arena);
+    saga_ticket_attach(saga, ticket);
+    if (!claim_send(saga))
+        claim_repeat_later(saga);
+}
+
+static bool is_same_key(const struct idempotency *a, const struct idempotency *b)
+{
+    return a->request_id != NULL && idempotency_is_set(a) && idempotency_is_set(b) &&
+           strcmp(a->caller, b->caller) == 0 && strcmp(a->method, b->method) == 0 &&
+           strcmp(a->request_id, b->request_id) == 0 &&
+           memcmp(a->hash, b->hash, IDEMPOTENCY_HASH_SIZE) == 0;
+}
+
+/* Joining needs no second left, claiming does. */
+static void join_or_refuse(struct saga_driver *driver, struct saga_ticket *ticket)
+{
+    struct saga *saga = saga_find(driver, &ticket->order_id);
+    bool is_same = saga != NULL && ticket->idempotency != NULL &&
+                   is_same_key(&saga->idempotency, ticket->idempotency);
+
+    if (!is_same)
+        refuse(driver, ticket, REASON_DEADLINE_TOO_SHORT);
+    else if (saga->ticket_count >= LIMIT_WAITERS_PER_ORDER)
+        refuse(driver, ticket, REASON_REQUEST_IN_PROGRESS);
+    else
+        saga_ticket_attach(saga, ticket);
+}
+
+void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)
+{
+    int64_t left_ms = ticket->deadline_ms - clock_now_ms(driver->ports.clock);
+
+    assert(ticket->done != NULL);
+    assert(ticket->arena != NULL);
+    ticket->err = (struct error){.status = STATUS_OK};
+    ticket->order = NULL;
+    ticket->replayed = false;
+    ticket->saga = NULL;
+    ticket->timer = (struct clock_timer){.pending = false};
+    if (driver->is_draining)
+        refuse(driver, ticket, REASON_SHUTTING_DOWN);
+    else if (left_ms < SAGA_CALLER_LEFT_MS_MIN)
+        join_or_refuse(driver, ticket);
+    else if (driver->count >= driver->config.orders_max)
+        refuse(driver, ticket, REASON_TOO_MANY_ORDERS);
+    else
+        claim_start(driver, ticket);
+}

@@ -1,0 +1,106 @@
+/* Drives the orders this worker owns through the table: runs the step of the state, commits the
+ * outcome with the next state, renews leases, takes over orders whose owner has gone.
+ *
+ * Invariants: at most one saga per order in this process; at most config.orders_max sagas; no
+ * ticket is told an outcome before the commit that makes it so has returned; every ticket is
+ * answered exactly once, at its deadline at the latest (with the answer of unknown fate of the
+ * stored state). Not thread safe: one driver a worker, all calls on its loop. */
+#pragma once
+
+#include "domain/idempotency.h"
+#include "domain/order.h"
+#include "port/clock.h"
+#include "port/fulfillment.h"
+#include "port/inventory.h"
+#include "port/payment.h"
+#include "port/random.h"
+#include "port/saga_store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* saga.md "Time"; milliseconds. */
+struct saga_config {
+    int32_t try_timeout_ms;
+    int64_t lease_ms;
+    int64_t forward_ms;
+    int64_t fulfill_ms;
+    int64_t undo_ms;
+    uint32_t orders_max; /* sagas in flight in this worker */
+};
+
+/* One line of the log and of the metrics; sent after the commit has returned. */
+struct saga_transition {
+    const struct uuid *order_id;
+    int32_t attempt;
+    int64_t revision;
+    enum order_state from, to;
+    enum step_kind step;
+    enum step_outcome outcome;
+    int32_t tries;
+    int64_t duration_ms; /* of the step */
+    enum reason reason;  /* of a failure; REASON_NONE */
+};
+struct saga_observer {
+    void (*on_transition)(struct saga_observer *observer, const struct saga_transition *transition);
+};
+
+/* Everything a driver works with; borrowed, must outlive it. inventory NULL: the built-in one. */
+struct saga_ports {
+    struct saga_store *store;
+    struct payment *payment;
+    struct fulfillment *fulfillment;
+    struct inventory *inventory;
+    struct clock *clock;
+    struct random_source *random;
+    struct saga_observer *observer; /* NULL: nobody looks */
+};
+
+/* A caller that waits for an attempt to end. The caller of this owns it until `done`. */
+struct saga_ticket {
+    /* in */
+    struct uuid order_id;
+    const char *caller;
+    const char *payment_method;
+    const struct idempotency *idempotency;
+    struct arena *arena;  /* for results */
+    int64_t answer_by_ms; /* clock_now_ms scale: when the answer must have left, margin included */
+    int64_t deadline_ms;  /* the caller's own deadline; decides DEADLINE_TOO_SHORT */
+    bool order_is_new;    /* PlaceOrder made it just now (metadata orderId is set on every error) */
+    void (*done)(struct saga_ticket *ticket);
+    /* out */
+    struct error err;    /* STATUS_OK: the confirmation below is set */
+    struct order *order; /* in arena, of OK: id, total, payment_id, shipment_id, fulfill_time_us */
+    bool replayed;
+    /* of the driver */
+    LIST_ENTRY(saga_ticket) link;
+    struct saga *saga;
+    void *state; /* scratch in the ticket's arena */
+    struct clock_timer timer;
+};
+
+struct saga_driver;
+
+/* NULL when out of memory. Takes no order by itself until saga_driver_recover() was called. */
+struct saga_driver *saga_driver_new(const struct saga_config *config,
+                                    const struct saga_ports *ports);
+/* Only when saga_driver_count() is 0 or the process ends: sagas in flight are dropped (their leases
+ * run out and another owner continues). Tickets must have been answered. */
+void saga_driver_free(struct saga_driver *driver);
+
+/* ProcessOrder: claims the order and drives it; answers the ticket. TOO_MANY_ORDERS beyond the
+ * limit, SHUTTING_DOWN while draining. */
+void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket);
+
+/* Starts (or stops) the recovery pass: due orders are taken over every second, at most 100 at a
+ * time and within orders_max. */
+void saga_driver_recover(struct saga_driver *driver, bool on);
+
+/* From now on nothing is claimed; orders with no effect in flight are given back, the others as
+ * soon as their effect has ended. `drained` is called once when none is left; waiting tickets get
+ * the answer of unknown fate of their state only when their deadline comes, otherwise the cause. */
+void saga_driver_drain(struct saga_driver *driver, void (*drained)(void *arg), void *arg);
+
+/* Sagas in flight. */
+uint32_t saga_driver_count(const struct saga_driver *driver);

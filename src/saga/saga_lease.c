@@ -1,0 +1,96 @@
+/* Leases: renewed when a third of their time is over, all sagas of a worker in one pass, so that the
+ * store makes one round trip of them. What cannot be renewed in time is lost. */
+#include "saga/saga.h"
+
+#include <assert.h>
+
+static int64_t pass_ms(const struct saga_driver *driver)
+{
+    return MAX_OF(driver->config.lease_ms / 10, 1);
+}
+
+/* Owned, and not about to be given up. */
+static bool needs_lease(const struct saga *saga)
+{
+    return saga->phase == SAGA_WAITING || saga->phase == SAGA_TRYING ||
+           saga->phase == SAGA_COMMITTING;
+}
+
+static void on_renewed(struct store_call *call)
+{
+    struct saga *saga =
+        CONTAINER_OF(CONTAINER_OF(call, struct saga_renew, call), struct saga, renew);
+
+    assert(saga->renew_out);
+    saga->renew_out = false;
+    if (saga_settle(saga) || !needs_lease(saga) || error_is_set(&call->err))
+        return;
+    if (saga->renew.result == ADVANCE_DONE) {
+        saga->lease_until_ms =
+            MAX_OF(saga->lease_until_ms, saga->renew_sent_ms + saga->driver->config.lease_ms);
+        /* While a commit is out, the wish comes with its answer. */
+        if (saga->phase == SAGA_COMMITTING || !saga->renew.cancel_wished)
+            return;
+        saga->record.cancel_wished = true;
+        if (saga->phase == SAGA_WAITING && saga_row(saga->record.order.state)->is_forward)
+            saga_run(saga);
+    } else if (saga->phase != SAGA_COMMITTING) {
+        saga_lose(saga);
+    }
+}
+
+static void renew_send(struct saga *saga)
+{
+    struct saga_store *store = saga->driver->ports.store;
+
+    assert(!saga->renew_out);
+    saga->renew_sent_ms = saga_now_ms(saga);
+    saga->renew = (struct saga_renew){
+        .call = {.arena = saga->arena, .deadline_ms = saga->lease_until_ms, .done = on_renewed},
+        .id = saga->record.order.id,
+        .generation = saga->record.generation,
+        .lease_ms = saga->driver->config.lease_ms,
+    };
+    saga->renew_out = true;
+    store->ops->renew(store, &saga->renew);
+}
+
+static void lease_look(struct saga *saga)
+{
+    int64_t left_ms = saga->lease_until_ms - saga_now_ms(saga);
+    int64_t lease_ms = saga->driver->config.lease_ms;
+    bool is_commit_out = saga->phase == SAGA_COMMITTING && saga->work_out;
+
+    if (!needs_lease(saga))
+        return;
+    if (left_ms <= 0 && !is_commit_out) /* the answer to a commit is true, however late */
+        saga_lose(saga);
+    else if (left_ms > 0 && left_ms <= lease_ms - lease_ms / 3 && !saga->renew_out)
+        renew_send(saga);
+}
+
+static void on_lease_time(struct clock_timer *timer)
+{
+    struct saga_driver *driver = CONTAINER_OF(timer, struct saga_driver, lease_timer);
+    struct saga *saga = LIST_FIRST(&driver->sagas);
+
+    while (saga != NULL) {
+        struct saga *next = LIST_NEXT(saga, link); /* losing it may free it, and no other */
+
+        lease_look(saga);
+        saga = next;
+    }
+    saga_lease_watch(driver);
+}
+
+void saga_lease_init(struct saga_driver *driver)
+{
+    assert(driver->config.lease_ms > 0);
+    driver->lease_timer.on_time = on_lease_time;
+}
+
+void saga_lease_watch(struct saga_driver *driver)
+{
+    if (!driver->lease_timer.pending && driver->count > 0)
+        clock_timer_start(driver->ports.clock, &driver->lease_timer, pass_ms(driver));
+}
