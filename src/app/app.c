@@ -1,0 +1,353 @@
+/* Building, serving, leaving.
+ *
+ *   STARTING --schema there, database up--> SERVING <--> NOT READY (database lost for a while)
+ *       any --SIGTERM--> LEAVING (health says so, DRAIN_DELAY) --> DRAINING (GOAWAY, calls in
+ *       flight finish, DRAIN_TIMEOUT) --> SETTLING (orders without a caller) --> STOPPED
+ *
+ * A second signal ends the process at once: everything that matters is in the database. */
+#include "app/app.h"
+
+#include "app/observer.h"
+#include "app/schema.h"
+#include "app/worker.h"
+#include "edge/grpc/grpc_server.h"
+#include "edge/http/http_admin.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { TICK_MS = 250, DOWN_TICKS_MAX = 8, SETTLE_MS = 10000, SIGNAL_COUNT = 2 };
+
+enum app_state { APP_STARTING, APP_SERVING, APP_LEAVING, APP_DRAINING, APP_SETTLING, APP_STOPPED };
+
+struct app {
+    const struct config *config;
+    enum app_state state;
+    struct worker *workers;
+    uint32_t worker_count;
+    struct loop *loop; /* of worker 0, run by the main thread */
+    struct schema schema;
+    bool schema_ready;
+    struct grpc_door *door;
+    struct http_admin *admin;
+    struct event *signals[SIGNAL_COUNT];
+    struct clock_timer tick;
+    struct clock_timer leave; /* the delay, then the bound on settling */
+    unsigned down_ticks;
+    bool is_serving; /* what health says */
+    uint32_t settled_count;
+    bool settled;
+};
+
+/* ---------------------------------------------------------------------------------- readiness */
+
+static bool database_is_up(const struct app *app)
+{
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        if (!atomic_load(&app->workers[i].is_up)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool app_is_ready(void *arg, const char **out_why)
+{
+    const struct app *app = arg;
+    *out_why = app->state >= APP_LEAVING ? "shutting down"
+               : !app->schema_ready      ? "the database's schema is not there yet"
+               : !app->is_serving        ? "the database cannot be reached"
+                                         : "ready";
+    return app->is_serving;
+}
+
+static void set_serving(struct app *app, bool is_serving)
+{
+    if (app->is_serving != is_serving) {
+        app->is_serving = is_serving;
+        grpc_door_set_serving(app->door, is_serving);
+        log_write(is_serving ? LOG_INFO : LOG_WARN, is_serving ? "serving" : "not serving");
+    }
+}
+
+static void publish_gauges(const struct app *app)
+{
+    unsigned orders = 0, waiting = 0, connections = 0;
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        orders += atomic_load(&app->workers[i].order_count);
+        waiting += atomic_load(&app->workers[i].waiting_count);
+        connections += atomic_load(&app->workers[i].connection_count);
+    }
+    metrics_set(METRIC_ORDERS_IN_FLIGHT, 0, orders);
+    metrics_set(METRIC_DB_WAITING, 0, waiting);
+    metrics_set(METRIC_DB_CONNECTIONS, 0, connections);
+    int64_t dropped = (int64_t)log_dropped_count();
+    metrics_add(METRIC_LOG_DROPPED, 0, dropped - metrics_get(METRIC_LOG_DROPPED, 0));
+}
+
+/* Health follows the database: up at once, down only after two seconds, so that one lost connection
+ * does not take the process out of the balancing. */
+static void on_tick(struct clock_timer *timer)
+{
+    struct app *app = CONTAINER_OF(timer, struct app, tick);
+    publish_gauges(app);
+    if (app->state <= APP_SERVING && app->schema_ready) {
+        bool is_up = database_is_up(app);
+        app->down_ticks = is_up ? 0 : app->down_ticks + 1;
+        if (is_up) {
+            app->state = APP_SERVING;
+            set_serving(app, true);
+        } else if (app->down_ticks >= DOWN_TICKS_MAX) {
+            set_serving(app, false);
+        }
+    }
+    clock_timer_start(loop_clock(app->loop), timer, TICK_MS);
+}
+
+static void on_schema_ready(struct schema *schema)
+{
+    struct app *app = CONTAINER_OF(schema, struct app, schema);
+    app->schema_ready = true;
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        worker_schema_ready(&app->workers[i], schema->page_key);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ leaving */
+
+static void app_stop(struct app *app)
+{
+    app->state = APP_STOPPED;
+    clock_timer_stop(loop_clock(app->loop), &app->leave);
+    loop_stop(app->loop);
+}
+
+static void on_settle_timeout(struct clock_timer *timer)
+{
+    struct app *app = CONTAINER_OF(timer, struct app, leave);
+    log_write(LOG_WARN, "orders are still under way, another process will continue them");
+    app_stop(app);
+}
+
+static struct app *the_app; /* worker_drain's callback has no argument for it */
+
+static void on_worker_settled(struct worker *worker)
+{
+    (void)worker;
+    struct app *app = the_app;
+    if (++app->settled_count == app->worker_count && app->state == APP_SETTLING) {
+        app->settled = true;
+        app_stop(app);
+    }
+}
+
+static void on_door_drained(void *arg)
+{
+    struct app *app = arg;
+    app->state = APP_SETTLING;
+    app->leave.on_time = on_settle_timeout;
+    clock_timer_start(loop_clock(app->loop), &app->leave, SETTLE_MS);
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        worker_drain(&app->workers[i], app->loop, on_worker_settled);
+    }
+}
+
+static void on_delay_over(struct clock_timer *timer)
+{
+    struct app *app = CONTAINER_OF(timer, struct app, leave);
+    app->state = APP_DRAINING;
+    log_write(LOG_INFO, "draining");
+    grpc_door_drain(app->door, app->config->drain_timeout_ms, on_door_drained, app);
+}
+
+static void on_signal(evutil_socket_t number, short events, void *arg)
+{
+    (void)events;
+    struct app *app = arg;
+    if (app->state >= APP_LEAVING) {
+        log_write(LOG_WARN, "signal %d again, leaving at once", (int)number);
+        _exit(EXIT_FAILURE);
+    }
+    app->state = APP_LEAVING;
+    log_write(LOG_INFO, "signal %d, shutting down", (int)number);
+    set_serving(app, false);
+    app->leave.on_time = on_delay_over;
+    clock_timer_start(loop_clock(app->loop), &app->leave, app->config->drain_delay_ms);
+}
+
+/* ----------------------------------------------------------------------------------- building */
+
+/* Each connection is a descriptor; what the hard limit allows is taken. */
+static enum status check_descriptors(const struct config *config, struct error *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return error_setf(err, REASON_INTERNAL, "cannot read the limit of open files");
+    }
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* the check below speaks for it */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur < (rlim_t)config->connections_max + 1024) {
+        return error_setf(err, REASON_REQUEST_INVALID,
+                          "MAX_CONNECTIONS %lld needs a limit of %lld open files, it is %llu",
+                          (long long)config->connections_max,
+                          (long long)config->connections_max + 1024,
+                          (unsigned long long)limit.rlim_cur);
+    }
+    return STATUS_OK;
+}
+
+static enum status build_workers(struct app *app, struct error *err)
+{
+    uint32_t count = (uint32_t)app->config->workers;
+    app->workers = calloc(count, sizeof(*app->workers));
+    if (app->workers == NULL) {
+        return error_set(err, REASON_OUT_OF_MEMORY);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        app->worker_count = i + 1;
+        if (worker_init(&app->workers[i], app->config, err)) {
+            return err->status;
+        }
+    }
+    app->loop = app->workers[0].loop;
+    return STATUS_OK;
+}
+
+static enum status build_doors(struct app *app, struct error *err)
+{
+    const struct config *config = app->config;
+    struct grpc_server_worker *workers = calloc(app->worker_count, sizeof(*workers));
+    if (workers == NULL) {
+        return error_set(err, REASON_OUT_OF_MEMORY);
+    }
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        workers[i].loop = app->workers[i].loop;
+        workers[i].service = &app->workers[i].service;
+    }
+    const struct grpc_server_config door = {
+        .address = config->grpc_addr,
+        .connections_max = (uint32_t)config->connections_max,
+        .calls_max = (uint32_t)config->calls_max,
+        .orders_max = (uint32_t)config->orders_max,
+        .watchers_max = (uint32_t)config->watchers_max,
+    };
+    enum status status = grpc_door_new(&door, workers, app->worker_count, &app->door, err);
+    free(workers);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const struct http_admin_config admin = {
+        .address = config->admin_addr, .is_ready = app_is_ready, .arg = app};
+    return http_admin_new(app->loop, &admin, &app->admin, err);
+}
+
+static enum status build_signals(struct app *app, struct error *err)
+{
+    static const int numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT};
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        app->signals[i] = evsignal_new(loop_base(app->loop), numbers[i], on_signal, app);
+        if (app->signals[i] == NULL || evsignal_add(app->signals[i], NULL) != 0) {
+            return error_setf(err, REASON_INTERNAL, "cannot watch for signals");
+        }
+    }
+    return STATUS_OK;
+}
+
+/* A database that is away is weather: serving begins without it and says so. A schema that cannot
+ * be made is not. */
+static enum status prepare_schema(struct app *app, struct error *err)
+{
+    app->schema.conninfo = app->config->database_url;
+    app->schema.may_migrate = app->config->migrate == MIGRATE_AUTO;
+    app->schema.ready = on_schema_ready;
+    app->schema_ready = schema_try(&app->schema, err) == STATUS_OK;
+    if (!app->schema_ready && err->status == STATUS_UNAVAILABLE) {
+        log_write(LOG_WARN, "starting without the database: %s", err->message);
+        *err = (struct error){0};
+    }
+    return err->status;
+}
+
+static enum status app_build(struct app *app, struct error *err)
+{
+    pg_pool_metrics_register();
+    clients_register_metrics();
+    observer_register_metrics();
+    if (check_descriptors(app->config, err) || prepare_schema(app, err) ||
+        build_workers(app, err) || build_doors(app, err) || build_signals(app, err)) {
+        return err->status;
+    }
+    app->schema.loop = app->loop;
+    for (uint32_t i = 1; i < app->worker_count; i++) {
+        if (worker_start_thread(&app->workers[i], err)) {
+            return err->status;
+        }
+    }
+    if (app->schema_ready) {
+        on_schema_ready(&app->schema);
+    } else if (schema_start(&app->schema, err)) {
+        return err->status;
+    }
+    app->tick.on_time = on_tick;
+    clock_timer_start(loop_clock(app->loop), &app->tick, 0);
+    grpc_door_start(app->door);
+    log_write(LOG_INFO, "orderd %s listens: grpc port %u, admin port %u, %u workers",
+              ORDERD_VERSION, grpc_door_port(app->door), http_admin_port(app->admin),
+              app->worker_count);
+    return STATUS_OK;
+}
+
+static void app_deinit(struct app *app)
+{
+    schema_stop(&app->schema);
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        worker_stop_thread(&app->workers[i]);
+    }
+    if (app->door != NULL) {
+        grpc_door_free(app->door);
+    }
+    if (app->admin != NULL) {
+        http_admin_free(app->admin);
+    }
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        if (app->signals[i] != NULL) {
+            event_free(app->signals[i]);
+        }
+    }
+    if (app->loop != NULL) {
+        clock_timer_stop(loop_clock(app->loop), &app->tick);
+    }
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        worker_deinit(&app->workers[i]);
+    }
+    free(app->workers);
+}
+
+int app_run(const struct config *config)
+{
+    struct app app = {.config = config};
+    struct error err = {0};
+    the_app = &app;
+    log_configure((enum log_level)config->log_level, (enum log_format)config->log_format,
+                  STDERR_FILENO);
+    if (app_build(&app, &err)) {
+        log_write(LOG_ERROR, "cannot start: %s", err.message);
+        app_deinit(&app);
+        return err.status == STATUS_INVALID_ARGUMENT ? 2 : EXIT_FAILURE;
+    }
+    loop_run(app.loop);
+    if (!app.settled) { /* effects are in flight that would be told to what is gone: just leave */
+        _exit(EXIT_SUCCESS);
+    }
+    app_deinit(&app);
+    log_write(LOG_INFO, "stopped");
+    return EXIT_SUCCESS;
+}

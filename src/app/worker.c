@@ -1,0 +1,194 @@
+/* Building a worker bottom up, tearing it down in reverse, and its messages. */
+#include "app/worker.h"
+
+#include "app/observer.h"
+#include "base/limits.h"
+#include "runtime/random_system.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { TICK_MS = 250, STATEMENT_TIMEOUT_MS = 10000, LOCK_TIMEOUT_MS = 2000, HTTP_CONNECTIONS = 256 };
+
+/* What other threads want to know of this loop, written down four times a second. */
+static void on_tick(struct clock_timer *timer)
+{
+    struct worker *worker = CONTAINER_OF(timer, struct worker, tick);
+    atomic_store(&worker->is_up, pg_pool_is_up(worker->pool));
+    atomic_store(&worker->order_count, saga_driver_count(worker->saga_driver));
+    atomic_store(&worker->waiting_count, pg_pool_waiting_count(worker->pool));
+    atomic_store(&worker->connection_count, pg_pool_up_count(worker->pool));
+    clock_timer_start(loop_clock(worker->loop), timer, TICK_MS);
+}
+
+static bool worker_init_store(struct worker *worker, const struct config *config)
+{
+    const struct pg_pool_config pool_config = {
+        .conninfo = config->database_url,
+        .connection_count = (uint32_t)(config->db_connections / config->workers),
+        .batch_max = (uint32_t)config->batch_max,
+        .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
+        .lock_timeout_ms = LOCK_TIMEOUT_MS,
+    };
+    worker->pool = pg_pool_new(worker->loop, worker->random, &pool_config);
+    if (worker->pool == NULL) {
+        return false;
+    }
+    catalog_store_pg_init(&worker->catalog_store, worker->pool, worker->random);
+    order_store_pg_init(&worker->order_store, worker->pool);
+    saga_store_pg_init(&worker->saga_store, worker->pool);
+    return true;
+}
+
+static bool worker_init_clients(struct worker *worker, const struct config *config)
+{
+    struct clock *clock = loop_clock(worker->loop);
+    worker->http = http_client_new(worker->loop, HTTP_CONNECTIONS);
+    if (worker->http == NULL) {
+        return false;
+    }
+    payment_stripe_init(&worker->payment, worker->http, clock, config->payment_url,
+                        config->payment_api_key);
+    fulfillment_http_init(&worker->fulfillment, worker->http, clock, config->fulfillment_url);
+    return true;
+}
+
+static bool worker_init_saga(struct worker *worker, const struct config *config)
+{
+    const struct saga_config saga_config = {
+        .try_timeout_ms = (int32_t)config->try_timeout_ms,
+        .lease_ms = config->lease_ms,
+        .forward_ms = config->forward_ms,
+        .fulfill_ms = config->fulfill_ms,
+        .undo_ms = config->undo_ms,
+        .orders_max = (uint32_t)MAX_OF(1, config->orders_max / config->workers),
+    };
+    observer_init(&worker->observer);
+    const struct saga_ports ports = {
+        .store = &worker->saga_store.base,
+        .payment = &worker->payment.base,
+        .fulfillment = &worker->fulfillment.base,
+        .clock = loop_clock(worker->loop),
+        .random = worker->random,
+        .observer = &worker->observer,
+    };
+    worker->saga_driver = saga_driver_new(&saga_config, &ports);
+    return worker->saga_driver != NULL;
+}
+
+enum status worker_init(struct worker *worker, const struct config *config, struct error *err)
+{
+    *worker = (struct worker){0};
+    worker->loop = loop_new();
+    worker->random = random_system_new();
+    if (worker->loop == NULL || worker->random == NULL || !worker_init_store(worker, config) ||
+        !worker_init_clients(worker, config) || !worker_init_saga(worker, config)) {
+        return error_set(err, REASON_OUT_OF_MEMORY);
+    }
+    worker->service = (struct service){
+        .catalog_store = &worker->catalog_store.base,
+        .order_store = &worker->order_store.base,
+        .saga_driver = worker->saga_driver,
+        .clock = loop_clock(worker->loop),
+        .random = worker->random,
+    };
+    worker->tick.on_time = on_tick;
+    clock_timer_start(loop_clock(worker->loop), &worker->tick, 0);
+    return STATUS_OK;
+}
+
+void worker_deinit(struct worker *worker)
+{
+    if (worker->tick.on_time != NULL) {
+        clock_timer_stop(loop_clock(worker->loop), &worker->tick);
+    }
+    /* The clients and the pool end what is in flight; the order flow is still there to be told. */
+    if (worker->http != NULL) {
+        http_client_free(worker->http);
+    }
+    if (worker->pool != NULL) {
+        pg_pool_free(worker->pool);
+    }
+    if (worker->saga_driver != NULL) {
+        saga_driver_free(worker->saga_driver);
+    }
+    random_system_free(worker->random);
+    if (worker->loop != NULL) {
+        loop_free(worker->loop);
+    }
+}
+
+/* ---------------------------------------------------------------------------------- the thread */
+
+static void *worker_thread(void *arg)
+{
+    struct worker *worker = arg;
+    loop_run(worker->loop);
+    return NULL;
+}
+
+enum status worker_start_thread(struct worker *worker, struct error *err)
+{
+    assert(!worker->has_thread);
+    int problem = pthread_create(&worker->thread, NULL, worker_thread, worker);
+    if (problem != 0) {
+        return error_setf(err, REASON_INTERNAL, "no thread for a worker: %s", strerror(problem));
+    }
+    worker->has_thread = true;
+    return STATUS_OK;
+}
+
+void worker_stop_thread(struct worker *worker)
+{
+    if (worker->has_thread) {
+        loop_stop(worker->loop);
+        pthread_join(worker->thread, NULL);
+        worker->has_thread = false;
+    }
+}
+
+/* ------------------------------------------------------------------------------- the messages */
+
+static void on_schema(struct letter *letter)
+{
+    struct worker *worker = CONTAINER_OF(letter, struct worker, schema_letter);
+    memcpy(worker->service.page_key, worker->page_key, PAGE_KEY_SIZE);
+    worker->service.page_key_set = true;
+    saga_driver_recover(worker->saga_driver, true);
+}
+
+void worker_schema_ready(struct worker *worker, const uint8_t *page_key)
+{
+    worker->page_key = page_key;
+    worker->schema_letter.open = on_schema;
+    mailbox_put(loop_mailbox(worker->loop), &worker->schema_letter);
+}
+
+static void on_drained_letter(struct letter *letter)
+{
+    struct worker *worker = CONTAINER_OF(letter, struct worker, drained_letter);
+    worker->drained(worker);
+}
+
+static void on_drained(void *arg)
+{
+    struct worker *worker = arg;
+    worker->drained_letter.open = on_drained_letter;
+    mailbox_put(loop_mailbox(worker->app_loop), &worker->drained_letter);
+}
+
+static void on_drain(struct letter *letter)
+{
+    struct worker *worker = CONTAINER_OF(letter, struct worker, drain_letter);
+    saga_driver_recover(worker->saga_driver, false);
+    saga_driver_drain(worker->saga_driver, on_drained, worker);
+}
+
+void worker_drain(struct worker *worker, struct loop *app_loop,
+                  void (*drained)(struct worker *worker))
+{
+    worker->app_loop = app_loop;
+    worker->drained = drained;
+    worker->drain_letter.open = on_drain;
+    mailbox_put(loop_mailbox(worker->loop), &worker->drain_letter);
+}

@@ -1,0 +1,59 @@
+/* One worker: a loop with everything that lives on it - connections to PostgreSQL and to the
+ * providers, the stores, the order flow, the services. Workers share nothing but messages. */
+#pragma once
+
+#include "app/config.h"
+#include "base/error.h"
+#include "client/clients.h"
+#include "runtime/loop.h"
+#include "service/service.h"
+#include "store/store_pg.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct worker {
+    struct loop *loop;
+    struct random_source *random;
+    struct pg_pool *pool;
+    struct catalog_store_pg catalog_store;
+    struct order_store_pg order_store;
+    struct saga_store_pg saga_store;
+    struct http_client *http;
+    struct payment_stripe payment;
+    struct fulfillment_http fulfillment;
+    struct saga_observer observer;
+    struct saga_driver *saga_driver;
+    struct service service;
+    pthread_t thread;
+    bool has_thread;
+    struct clock_timer tick;
+    /* Written by the worker at every tick, read by any thread. */
+    atomic_bool is_up;         /* PostgreSQL can be asked */
+    atomic_uint order_count;   /* orders in flight */
+    atomic_uint waiting_count; /* requests that wait for a batch */
+    atomic_uint connection_count;
+    /* Messages to the worker's loop. */
+    struct letter schema_letter, drain_letter;
+    const uint8_t *page_key; /* of schema_letter */
+    void (*drained)(struct worker *worker);
+    struct letter drained_letter; /* to the loop of app */
+    struct loop *app_loop;
+};
+
+/* Builds everything; nothing runs yet. On failure worker_deinit still has to be called. */
+enum status worker_init(struct worker *worker, const struct config *config, struct error *err)
+    NODISCARD;
+/* With its loop stopped. */
+void worker_deinit(struct worker *worker);
+
+/* Runs the loop on a thread of its own / ends that thread. */
+enum status worker_start_thread(struct worker *worker, struct error *err) NODISCARD;
+void worker_stop_thread(struct worker *worker);
+
+/* From any thread: the schema is there; page tokens and recovery may begin. */
+void worker_schema_ready(struct worker *worker, const uint8_t *page_key);
+/* From any thread: no more orders; `drained` runs on app_loop when none is in flight. */
+void worker_drain(struct worker *worker, struct loop *app_loop,
+                  void (*drained)(struct worker *worker));
