@@ -45,7 +45,8 @@ struct http_exchange {
 
 /* `connections_max` to one host. NULL when out of memory. */
 struct http_client *http_client_new(struct loop *loop, uint32_t connections_max);
-/* Transfers in flight end as HTTP_UNKNOWN before this returns. */
+/* Transfers in flight end before this returns: as HTTP_UNKNOWN, or HTTP_NOT_REACHED when they were
+ * not begun yet. */
 void http_client_free(struct http_client *client);
 
 /* `done` is called exactly once, never from inside. */

@@ -180,6 +180,15 @@ static void on_confirmed(struct effect *effect)
     }
 }
 
+/* The look told nothing. After forward_until one was made, and REFUNDING finds out the rest. */
+static void charge_unseen(struct saga *saga, const struct effect *effect)
+{
+    if (saga->charge.looked_late)
+        saga_give_up(saga, REASON_PAYMENT_UNAVAILABLE);
+    else
+        look_later(saga, effect);
+}
+
 static void charge_seen(struct saga *saga, const struct effect *effect)
 {
     switch (saga->work.payment.status) {
@@ -196,7 +205,7 @@ static void charge_seen(struct saga *saga, const struct effect *effect)
         break;
     case PAYMENT_STATUS_NONE:
     case PAYMENT_STATUS_PROCESSING:
-        look_later(saga, effect);
+        charge_unseen(saga, effect);
         break;
     }
 }
@@ -212,19 +221,13 @@ static void on_looked(struct effect *effect)
     else if (effect->result == EFFECT_CONTRADICTED)
         saga_verdict(saga, SAGA_NOT_DONE, &effect->err);
     else
-        look_later(saga, effect);
+        charge_unseen(saga, effect);
 }
 
 /* A payment that proves confirmed goes on, however late; for that, one look is made after the time. */
 static void charge_look(struct saga *saga)
 {
-    bool is_late = saga_now_ms(saga) >= saga->forward_until_ms;
-
-    if (is_late && saga->charge.looked_late) {
-        saga_give_up(saga, REASON_PAYMENT_UNAVAILABLE);
-        return;
-    }
-    saga->charge.looked_late = is_late;
+    saga->charge.looked_late = saga_now_ms(saga) >= saga->forward_until_ms;
     payment_start(saga, LOOK, on_looked);
 }
 

@@ -73,9 +73,9 @@ static enum status migrate_error(struct error *err, PGconn *pg, const PGresult *
 static enum status migrate_exec(PGconn *pg, const char *sql, const char *param,
                                 PGresult **out_result, struct error *err)
 {
-    PGresult *result =
-        param == NULL ? PQexec(pg, sql)
-                      : PQexecParams(pg, sql, 1, NULL, &param, NULL, NULL, /* binary */ 1);
+    PGresult *result = param == NULL
+                           ? PQexec(pg, sql)
+                           : PQexecParams(pg, sql, 1, NULL, &param, NULL, NULL, /* binary */ 1);
     ExecStatusType status = PQresultStatus(result);
     enum status done = STATUS_OK;
 
@@ -94,8 +94,8 @@ static enum status migrate_is_applied(PGconn *pg, const char *name, bool *out_ap
                                       struct error *err)
 {
     PGresult *result;
-    enum status status = migrate_exec(pg, "SELECT 1 FROM schema_migration WHERE name = $1", name,
-                                      &result, err);
+    enum status status =
+        migrate_exec(pg, "SELECT 1 FROM schema_migration WHERE name = $1", name, &result, err);
     if (status != STATUS_OK)
         return status;
     *out_applied = PQntuples(result) > 0;
@@ -178,7 +178,8 @@ static enum status migrate_check_table(PGconn *pg, struct error *err)
     bool exists = PQntuples(result) > 0;
     PQclear(result);
     return exists ? STATUS_OK
-                  : error_setf(err, REASON_INTERNAL, "the database has no schema: it was never migrated");
+                  : error_setf(err, REASON_INTERNAL,
+                               "the database has no schema: it was never migrated");
 }
 
 static enum status migrate_check_files(PGconn *pg, struct error *err)
@@ -199,8 +200,8 @@ static enum status migrate_read_key(PGconn *pg, uint8_t out_page_key[PAGE_KEY_SI
                                     struct error *err)
 {
     PGresult *result;
-    enum status status = migrate_exec(pg, "SELECT value FROM secret WHERE name = $1", "page_token",
-                                      &result, err);
+    enum status status =
+        migrate_exec(pg, "SELECT value FROM secret WHERE name = $1", "page_token", &result, err);
     if (status != STATUS_OK)
         return status;
     if (PQntuples(result) == 1 && PQgetlength(result, 0, 0) == PAGE_KEY_SIZE)

@@ -10,7 +10,10 @@
 #include <limits.h>
 #include <string.h>
 
-enum { HEADER_SIZE = 20, HEADER_SIZE_EMPTY = 12 };
+enum {
+    HEADER_SIZE = 20,
+    HEADER_SIZE_EMPTY = 12
+};
 
 /* clang-format off */
 static const struct {

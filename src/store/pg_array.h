@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PG_PARAMS_MAX = 32, PG_PARAM_SIZE_MAX = 64 * 1024 * 1024 };
+enum {
+    PG_PARAMS_MAX = 32,
+    PG_PARAM_SIZE_MAX = 64 * 1024 * 1024
+};
 
 /* Type of a parameter: the element's type for arrays. */
 enum pg_type {

@@ -15,7 +15,9 @@
 
 /* Looking through the waiting for passed deadlines may cost the loop this share of its time: after
  * 50,000 were looked at, the next look comes 25 ms later at the earliest. */
-enum { EXPIRE_CALLS_PER_MS = 2000 };
+enum {
+    EXPIRE_CALLS_PER_MS = 2000
+};
 
 static int64_t now_us(void)
 {

@@ -49,8 +49,8 @@ struct pg_pool; /* the connections of one worker, in lanes, with their batches *
 
 struct pg_pool_config {
     const char *conninfo;
-    uint32_t connection_count; /* of this worker, dealt to the lanes; at least PG_LANE_COUNT */
-    uint32_t batch_max;        /* 1 turns batching off, for comparison */
+    uint32_t connection_count;    /* of this worker, dealt to the lanes; at least PG_LANE_COUNT */
+    uint32_t batch_max;           /* 1 turns batching off, for comparison */
     int32_t statement_timeout_ms; /* default 10,000 */
     int32_t lock_timeout_ms;      /* 2,000 */
     /* A connection was lost or could not be made: for the operator's log. May be NULL. */

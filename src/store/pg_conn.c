@@ -336,16 +336,14 @@ static void pg_conn_prepared(struct pg_conn *conn)
 /* Reads the answers to preparing, up to the mark that ends the round. */
 static void pg_conn_read_prepared(struct pg_conn *conn)
 {
-    bool was_null = false;
-    while (!PQisBusy(conn->pg)) {
+    unsigned nulls = 0; /* in a row: one ends a statement, two mean that nothing more is expected */
+    while (nulls < 2 && !PQisBusy(conn->pg)) {
         PGresult *result = PQgetResult(conn->pg);
         if (result == NULL) {
-            if (was_null) /* two in a row: nothing more is expected, so the connection broke */
-                break;
-            was_null = true;
+            nulls++;
             continue;
         }
-        was_null = false;
+        nulls = 0;
         ExecStatusType status = PQresultStatus(result);
         if (status == PGRES_FATAL_ERROR && conn->trouble == NULL)
             conn->trouble = strdup(PQresultErrorMessage(result));
@@ -355,7 +353,7 @@ static void pg_conn_read_prepared(struct pg_conn *conn)
             return;
         }
     }
-    if (PQstatus(conn->pg) == CONNECTION_BAD || was_null)
+    if (PQstatus(conn->pg) == CONNECTION_BAD || nulls == 2)
         pg_conn_lose_socket(conn, "preparing the statements failed");
 }
 
@@ -531,7 +529,7 @@ void pg_conn_free(struct pg_conn *conn)
 }
 
 const struct pg_conn_ops pg_conn_ops = {
-    .new = pg_conn_new,
+    .create = pg_conn_new,
     .free = pg_conn_free,
     .is_ready = pg_conn_is_ready,
     .execute = pg_conn_execute,

@@ -23,7 +23,7 @@ typedef void pg_conn_done_fn(void *arg, const PGresult *result, const struct err
                              const char *sqlstate, bool connection_lost);
 
 struct pg_conn_config {
-    const char *conninfo;       /* as DATABASE_URL; several hosts allowed */
+    const char *conninfo; /* as DATABASE_URL; several hosts allowed */
     const char *application_name;
     const struct pg_statement *statements; /* prepared on every new connection; NULL-named end */
     int32_t statement_timeout_ms;
@@ -51,8 +51,8 @@ void pg_conn_execute(struct pg_conn *conn, const struct pg_statement *statement,
 /* The same as a table, through which the pool makes its connections, so that its tests need no
  * server. */
 struct pg_conn_ops {
-    struct pg_conn *(*new)(struct loop *loop, struct random_source *random,
-                           const struct pg_conn_config *config);
+    struct pg_conn *(*create)(struct loop *loop, struct random_source *random,
+                              const struct pg_conn_config *config);
     void (*free)(struct pg_conn *conn);
     bool (*is_ready)(const struct pg_conn *conn);
     void (*execute)(struct pg_conn *conn, const struct pg_statement *statement,

@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PG_CONNINFO_MAX = 64 };
+enum {
+    PG_CONNINFO_MAX = 64
+};
 
 struct pg_conninfo {
     char *keywords[PG_CONNINFO_MAX];

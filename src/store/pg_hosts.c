@@ -6,7 +6,9 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-enum { HOST_LIST_SIZE_MAX = PG_HOSTS_MAX * 256 };
+enum {
+    HOST_LIST_SIZE_MAX = PG_HOSTS_MAX * 256
+};
 
 /* Copies element `index` of a comma list; empty when the list is shorter. False when too long. */
 static bool list_element(const char *list, uint32_t index, char *out, size_t out_size)
@@ -45,7 +47,8 @@ bool pg_hosts_parse(struct pg_hosts *hosts, const char *names, const char *addre
     uint32_t port_count = list_count(ports);
     uint32_t count = MAX_OF(name_count, address_count);
 
-    if (count > PG_HOSTS_MAX || (name_count > 0 && address_count > 0 && name_count != address_count))
+    if (count > PG_HOSTS_MAX ||
+        (name_count > 0 && address_count > 0 && name_count != address_count))
         return false;
     if (port_count > 1 && port_count != MAX_OF(count, 1))
         return false;

@@ -10,12 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PG_HOSTS_MAX = 16 };
+enum {
+    PG_HOSTS_MAX = 16
+};
 
 struct pg_host {
-    char name[256];  /* a name, an address, or the folder of a socket */
+    char name[256];   /* a name, an address, or the folder of a socket */
     char address[64]; /* empty: not looked up */
-    char port[8];    /* empty: the default */
+    char port[8];     /* empty: the default */
 };
 
 struct pg_hosts {
@@ -35,5 +37,5 @@ bool pg_hosts_add(struct pg_hosts *hosts, const struct pg_host *host);
 
 /* Writes the lists into the connection string, beginning with host `first` (modulo count). False
  * when out of memory. */
-bool pg_hosts_apply(const struct pg_hosts *hosts, uint32_t first,
-                    struct pg_conninfo *info) NODISCARD;
+bool pg_hosts_apply(const struct pg_hosts *hosts, uint32_t first, struct pg_conninfo *info)
+    NODISCARD;

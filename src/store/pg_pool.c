@@ -147,7 +147,7 @@ static bool pg_pool_connect(struct pg_pool *pool, struct random_source *random)
             .on_lost = pg_flight_lost,
             .arg = flight,
         };
-        flight->conn = pool->ops->new (pool->loop, random, &config);
+        flight->conn = pool->ops->create(pool->loop, random, &config);
         if (flight->conn == NULL)
             return false;
     }
