@@ -2,7 +2,7 @@
 #include "app/worker.h"
 
 #include "app/observer.h"
-#include "base/limits.h"
+#include "observe/log.h"
 #include "runtime/random_system.h"
 
 #include <assert.h>
@@ -21,6 +21,13 @@ static void on_tick(struct clock_timer *timer)
     clock_timer_start(loop_clock(worker->loop), timer, TICK_MS);
 }
 
+/* The text may name the host, so it goes to the operator's log and nowhere else. */
+static void on_connection_lost(void *arg, const struct error *err)
+{
+    (void)arg;
+    log_write(LOG_WARN, "connection to the database lost: %s", err->message);
+}
+
 static bool worker_init_store(struct worker *worker, const struct config *config)
 {
     const struct pg_pool_config pool_config = {
@@ -29,6 +36,7 @@ static bool worker_init_store(struct worker *worker, const struct config *config
         .batch_max = (uint32_t)config->batch_max,
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
+        .on_connection_lost = on_connection_lost,
     };
     worker->pool = pg_pool_new(worker->loop, worker->random, &pool_config);
     if (worker->pool == NULL) {

@@ -62,7 +62,7 @@ struct pg_pool_config {
 };
 
 /* Names the series of METRIC_DB_* (one a statement); once, at start, before the first pool. */
-void pg_pool_metrics_register(void);
+void pg_pool_register_metrics(void);
 
 /* NULL when out of memory. Connects at once, and again after each loss. */
 struct pg_pool *pg_pool_new(struct loop *loop, struct random_source *random,

@@ -246,7 +246,7 @@ uint32_t pg_pool_waiting_count(const struct pg_pool *pool)
     return pool->waiting_count;
 }
 
-void pg_pool_metrics_register(void)
+void pg_pool_register_metrics(void)
 {
     char labels[PG_STATEMENT_COUNT][64];
     const char *list[PG_STATEMENT_COUNT];
