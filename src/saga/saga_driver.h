@@ -76,7 +76,6 @@ struct saga_ticket {
     /* of the driver */
     LIST_ENTRY(saga_ticket) link;
     struct saga *saga;
-    void *state; /* scratch in the ticket's arena */
     struct clock_timer timer;
 };
 
@@ -97,9 +96,9 @@ void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)
  * time and within orders_max. */
 void saga_driver_recover(struct saga_driver *driver, bool on);
 
-/* From now on nothing is claimed; orders with no effect in flight are given back, the others as
- * soon as their effect has ended. `drained` is called once when none is left; waiting tickets get
- * the answer of unknown fate of their state only when their deadline comes, otherwise the cause. */
+/* From now on nothing is claimed. Orders that callers wait for go on until these are answered; those
+ * nobody waits for are given back, at once when they have no effect in flight, otherwise when its
+ * outcome is committed. `drained` (may be NULL) is called once, when none is left. */
 void saga_driver_drain(struct saga_driver *driver, void (*drained)(void *arg), void *arg);
 
 /* Sagas in flight. */
