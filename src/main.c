@@ -7,7 +7,9 @@
 
 extern char **environ;
 
-enum { EXIT_USAGE = 2 };
+enum {
+    EXIT_USAGE = 2
+};
 
 int main(int argc, char **argv)
 {

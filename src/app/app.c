@@ -22,9 +22,21 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { TICK_MS = 250, DOWN_TICKS_MAX = 8, SETTLE_MS = 10000, SIGNAL_COUNT = 2 };
+enum {
+    TICK_MS = 250,
+    DOWN_TICKS_MAX = 8,
+    SETTLE_MS = 10000,
+    SIGNAL_COUNT = 2
+};
 
-enum app_state { APP_STARTING, APP_SERVING, APP_LEAVING, APP_DRAINING, APP_SETTLING, APP_STOPPED };
+enum app_state {
+    APP_STARTING,
+    APP_SERVING,
+    APP_LEAVING,
+    APP_DRAINING,
+    APP_SETTLING,
+    APP_STOPPED
+};
 
 struct app {
     const struct config *config;

@@ -31,8 +31,17 @@ struct setting {
     const char *help;
 };
 
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
-enum { SECRET_SIZE_MAX = 4096, FILE_LINE_MAX = 4096, OWNED_MAX = 256 };
+enum {
+    SECOND = 1000,
+    MINUTE = 60 * SECOND,
+    HOUR = 60 * MINUTE,
+    DAY = 24 * HOUR
+};
+enum {
+    SECRET_SIZE_MAX = 4096,
+    FILE_LINE_MAX = 4096,
+    OWNED_MAX = 256
+};
 
 static const char *const migrate_choices[] = {"auto", "off", NULL};
 static const char *const auth_choices[] = {"none", NULL};
@@ -40,12 +49,18 @@ static const char *const xds_choices[] = {"off", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_choices[] = {"json", "text", NULL};
 
-#define TEXT(name, type, field, fallback, help) \
-    {name, SETTING_##type, offsetof(struct config, field), fallback, 0, 0, NULL, help}
-#define NUMBER(name, type, field, fallback, min, max, help) \
-    {name, SETTING_##type, offsetof(struct config, field), fallback, min, max, NULL, help}
-#define CHOICE(name, field, fallback, choices, help) \
-    {name, SETTING_CHOICE, offsetof(struct config, field), fallback, 0, 0, choices, help}
+#define TEXT(name, type, field, fallback, help)                                          \
+    {                                                                                    \
+        name, SETTING_##type, offsetof(struct config, field), fallback, 0, 0, NULL, help \
+    }
+#define NUMBER(name, type, field, fallback, min, max, help)                                  \
+    {                                                                                        \
+        name, SETTING_##type, offsetof(struct config, field), fallback, min, max, NULL, help \
+    }
+#define CHOICE(name, field, fallback, choices, help)                                        \
+    {                                                                                       \
+        name, SETTING_CHOICE, offsetof(struct config, field), fallback, 0, 0, choices, help \
+    }
 
 /* clang-format off */
 static const struct setting settings[] = {
@@ -194,8 +209,7 @@ static void describe_expected(const struct setting *setting, char *out, size_t s
     }
 }
 
-static bool setting_store_number(const struct setting *setting, const char *value,
-                                 int64_t *target)
+static bool setting_store_number(const struct setting *setting, const char *value, int64_t *target)
 {
     int64_t number = 0;
     bool ok = true;
@@ -320,8 +334,8 @@ static enum status load_file(struct config *config, const char *file, struct err
     enum status status = STATUS_OK;
     for (unsigned number = 1; status == STATUS_OK && fgets(line, sizeof(line), in); number++) {
         if (strlen(line) == sizeof(line) - 1 && strchr(line, '\n') == NULL) {
-            status = error_setf(err, REASON_REQUEST_INVALID, "%.80s line %u: too long", file,
-                                number);
+            status =
+                error_setf(err, REASON_REQUEST_INVALID, "%.80s line %u: too long", file, number);
         } else {
             status = load_file_line(config, file, number, line, err);
         }
@@ -532,8 +546,9 @@ void config_print_help(FILE *out)
     for (size_t i = 0; i < COUNT_OF(action_flags); i++) {
         fprintf(out, "  %-16s %s\n", action_flags[i].flag, action_flags[i].help);
     }
-    fprintf(out, "\nSettings: environment variable NAME, or --name VALUE, or 'name = value' in the\n"
-                 "file of --config. Later ones win: default, file, environment, command line.\n\n");
+    fprintf(out,
+            "\nSettings: environment variable NAME, or --name VALUE, or 'name = value' in the\n"
+            "file of --config. Later ones win: default, file, environment, command line.\n\n");
     for (size_t i = 0; i < COUNT_OF(settings); i++) {
         const struct setting *setting = &settings[i];
         fprintf(out, "  %-21s %-15s %s", setting->name,

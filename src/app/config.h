@@ -22,7 +22,10 @@ enum config_action {
     CONFIG_PRINT_REASONS,
 };
 
-enum { MIGRATE_AUTO, MIGRATE_OFF };
+enum {
+    MIGRATE_AUTO,
+    MIGRATE_OFF
+};
 
 struct config {
     enum config_action action;

@@ -6,7 +6,10 @@
 
 #include <stdio.h>
 
-enum { LABEL_SIZE = 96, STEP_SERIES = STEP_KIND_COUNT * STEP_OUTCOME_COUNT };
+enum {
+    LABEL_SIZE = 96,
+    STEP_SERIES = STEP_KIND_COUNT * STEP_OUTCOME_COUNT
+};
 
 static void register_reasons(void)
 {
@@ -32,8 +35,9 @@ static void register_steps(void)
         steps[step] = step_text[step];
         for (int outcome = 0; outcome < STEP_OUTCOME_COUNT; outcome++) {
             int series = step * STEP_OUTCOME_COUNT + outcome;
-            const char *word =
-                outcome == OUTCOME_RUNNING ? "RUNNING" : step_outcome_name((enum step_outcome)outcome);
+            const char *word = outcome == OUTCOME_RUNNING
+                                   ? "RUNNING"
+                                   : step_outcome_name((enum step_outcome)outcome);
             snprintf(outcome_text[series], LABEL_SIZE, "step=\"%s\",outcome=\"%s\"", name, word);
             outcomes[series] = outcome_text[series];
         }

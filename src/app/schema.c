@@ -7,7 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { WAIT_MS_MIN = 200, WAIT_MS_MAX = 5000, NAP_MS = 50 };
+enum {
+    WAIT_MS_MIN = 200,
+    WAIT_MS_MAX = 5000,
+    NAP_MS = 50
+};
 
 enum status schema_try(struct schema *schema, struct error *err)
 {

@@ -8,7 +8,12 @@
 #include <assert.h>
 #include <string.h>
 
-enum { TICK_MS = 250, STATEMENT_TIMEOUT_MS = 10000, LOCK_TIMEOUT_MS = 2000, HTTP_CONNECTIONS = 256 };
+enum {
+    TICK_MS = 250,
+    STATEMENT_TIMEOUT_MS = 10000,
+    LOCK_TIMEOUT_MS = 2000,
+    HTTP_CONNECTIONS = 256
+};
 
 /* What other threads want to know of this loop, written down four times a second. */
 static void on_tick(struct clock_timer *timer)

@@ -20,10 +20,10 @@ struct catalog_get {
 /* A page ordered by id. */
 struct catalog_list {
     struct store_call call;
-    const char *category; /* "": all */
-    const char *after_id; /* keyset position; "" from the start */
-    uint32_t offset;      /* of numbered pages; 0 otherwise */
-    uint32_t limit;       /* the store reads one more to see whether there is a next page */
+    const char *category;      /* "": all */
+    const char *after_id;      /* keyset position; "" from the start */
+    uint32_t offset;           /* of numbered pages; 0 otherwise */
+    uint32_t limit;            /* the store reads one more to see whether there is a next page */
     struct product **products; /* out */
     uint32_t count;            /* out, <= limit */
     bool has_more;             /* out */

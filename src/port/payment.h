@@ -26,15 +26,15 @@ enum refund_status {
 struct payment_call {
     struct effect effect;
     /* in */
-    const char *key;            /* idempotency key; NULL for looks */
+    const char *key; /* idempotency key; NULL for looks */
     const char *payment_id;
     const char *payment_method; /* the provider's token */
     struct money amount;
     struct uuid order_id;
     int32_t attempt;
     /* out */
-    const char *id;               /* of the payment (open) or refund (refund) */
-    enum payment_status status;   /* open, confirm, look, cancel */
+    const char *id;                   /* of the payment (open) or refund (refund) */
+    enum payment_status status;       /* open, confirm, look, cancel */
     enum refund_status refund_status; /* refund, look_refunds: the best one of this payment */
 };
 

@@ -13,8 +13,8 @@
 
 /* What a driver knows of the order it owns; filled by claim and take_due, kept with the saga. */
 struct saga_record {
-    struct order order;      /* id, lines, ship_to, total, state, attempt, ids, failure, revision */
-    int64_t generation;      /* grows with every owner */
+    struct order order; /* id, lines, ship_to, total, state, attempt, ids, failure, revision */
+    int64_t generation; /* grows with every owner */
     bool cancel_wished;
     const char *payment_method;
     /* Budgets, in ms from the moment the answer was made by the database; <= 0: used up. */
@@ -22,20 +22,20 @@ struct saga_record {
     int64_t fulfill_left_ms; /* INT64_MAX before FULFILLING */
     int64_t undo_age_ms;     /* since undoing began; -1: not begun */
     int64_t lease_left_ms;
-    int32_t tries;           /* of the step in work, so that waiting grows across owners */
+    int32_t tries; /* of the step in work, so that waiting grows across owners */
 };
 
 enum claim_result {
-    CLAIM_STARTED,         /* record is ours: CHARGING (built-in inventory) or RESERVING (remote) */
-    CLAIM_REFUSED,         /* short, or a product gone: FAILED now; record.order.failure says why */
-    CLAIM_NOT_FOUND,       /* no such order, or another caller's */
-    CLAIM_IN_PROGRESS,     /* another call drives it, or it is being undone */
-    CLAIM_FULFILLED,       /* already, and no key or this key's attempt: answer its confirmation */
-    CLAIM_STATE_INVALID,   /* CANCELLED or STUCK */
-    CLAIM_EXHAUSTED,       /* LIMIT_ATTEMPTS_PER_ORDER */
-    CLAIM_KEY_REUSED,      /* the key was used with another request */
-    CLAIM_REPLAY,          /* the key's attempt came to rest: answer record (that attempt's outcome) */
-    CLAIM_JOIN,            /* the key's attempt is under way: wait for it; record.order.state is now */
+    CLAIM_STARTED,       /* record is ours: CHARGING (built-in inventory) or RESERVING (remote) */
+    CLAIM_REFUSED,       /* short, or a product gone: FAILED now; record.order.failure says why */
+    CLAIM_NOT_FOUND,     /* no such order, or another caller's */
+    CLAIM_IN_PROGRESS,   /* another call drives it, or it is being undone */
+    CLAIM_FULFILLED,     /* already, and no key or this key's attempt: answer its confirmation */
+    CLAIM_STATE_INVALID, /* CANCELLED or STUCK */
+    CLAIM_EXHAUSTED,     /* LIMIT_ATTEMPTS_PER_ORDER */
+    CLAIM_KEY_REUSED,    /* the key was used with another request */
+    CLAIM_REPLAY, /* the key's attempt came to rest: answer record (that attempt's outcome) */
+    CLAIM_JOIN,   /* the key's attempt is under way: wait for it; record.order.state is now */
     CLAIM_RESULT_COUNT
 };
 
@@ -46,11 +46,11 @@ struct saga_claim {
     const char *caller;
     const char *payment_method;
     const struct idempotency *idempotency; /* may be unset */
-    struct uuid token;        /* made by the driver, unique over all attempts */
+    struct uuid token;                     /* made by the driver, unique over all attempts */
     int64_t lease_ms;
-    int64_t forward_ms;       /* forward_until = database now + this */
-    bool inventory_remote;    /* true: only claims, state RESERVING */
-    enum claim_result result; /* out */
+    int64_t forward_ms;        /* forward_until = database now + this */
+    bool inventory_remote;     /* true: only claims, state RESERVING */
+    enum claim_result result;  /* out */
     struct saga_record record; /* out; of CLAIM_STARTED all, of the others order and failure */
 };
 
@@ -68,21 +68,21 @@ struct saga_advance {
     struct uuid id;
     int64_t generation;
     enum order_state from;
-    bool cancel_seen;          /* the wish it was computed with */
-    enum order_state to;       /* may equal from: only writes ids down */
-    enum step_kind step;       /* that ended with it (or progressed) */
+    bool cancel_seen;    /* the wish it was computed with */
+    enum order_state to; /* may equal from: only writes ids down */
+    enum step_kind step; /* that ended with it (or progressed) */
     enum step_outcome outcome;
     int32_t tries;
-    const char *external_id;   /* of the step, for the event; NULL: none */
-    const char *payment_id;    /* NULL: as stored */
-    const char *shipment_id;   /* NULL: as stored */
+    const char *external_id;       /* of the step, for the event; NULL: none */
+    const char *payment_id;        /* NULL: as stored */
+    const char *shipment_id;       /* NULL: as stored */
     const struct failure *failure; /* first cause; NULL: as stored; kept if one is stored already */
-    bool clear_failure;        /* RECALLING -> FULFILLED */
-    bool release_stock;        /* built-in inventory: give all lines back with this commit */
-    int64_t fulfill_ms;        /* entering FULFILLING: fulfil_until = now + this; 0 otherwise */
-    bool attempt_counts;       /* entering FAILED: whether it uses up one of the 20 attempts */
-    int64_t lease_ms;          /* renewed by the way */
-    struct uuid token;         /* random, made by the driver for this advance: by it the store knows
+    bool clear_failure;            /* RECALLING -> FULFILLED */
+    bool release_stock;            /* built-in inventory: give all lines back with this commit */
+    int64_t fulfill_ms;            /* entering FULFILLING: fulfil_until = now + this; 0 otherwise */
+    bool attempt_counts;           /* entering FAILED: whether it uses up one of the 20 attempts */
+    int64_t lease_ms;              /* renewed by the way */
+    struct uuid token; /* random, made by the driver for this advance: by it the store knows
                                   one that is sent again; zero: it cannot be known */
     enum advance_result result; /* out */
     bool cancel_wished;         /* out */

@@ -17,8 +17,8 @@ struct store_call {
     int64_t deadline_ms; /* clock_now_ms scale; when it passes before the call was sent, it fails
                             with STORE_UNAVAILABLE; when after, the same with maybe_done = true */
     void (*done)(struct store_call *call);
-    struct error err;  /* err.status == STATUS_OK: the result fields are set */
-    bool maybe_done;   /* with an error: it was sent, and may have taken effect */
+    struct error err; /* err.status == STATUS_OK: the result fields are set */
+    bool maybe_done;  /* with an error: it was sent, and may have taken effect */
 
     struct { /* of the adapter; not to be touched by anybody else */
         STAILQ_ENTRY(store_call) link;

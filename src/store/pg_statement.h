@@ -11,7 +11,12 @@
 
 /* Connections are parted in lanes, so that a commit never waits behind a stock lock, and a read
  * behind neither. */
-enum pg_lane { PG_LANE_READ, PG_LANE_STOCK, PG_LANE_WRITE, PG_LANE_COUNT };
+enum pg_lane {
+    PG_LANE_READ,
+    PG_LANE_STOCK,
+    PG_LANE_WRITE,
+    PG_LANE_COUNT
+};
 
 struct pg_statement {
     const char *name; /* also its prepared name and its label in the metrics; NULL ends the table */

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
-enum { ARGS_MAX = 16 };
+enum {
+    ARGS_MAX = 16
+};
 
 struct fixture {
     struct config config;
@@ -115,7 +117,8 @@ static void a_bad_value_is_told_with_its_place_and_what_is_expected(void **state
         const char *message;
     } cases[] = {
         {{"--batch-max", "0"}, "BATCH_MAX (command line): '0' is not a number from 1 to 1024"},
-        {{"--batch-max", "1025"}, "BATCH_MAX (command line): '1025' is not a number from 1 to 1024"},
+        {{"--batch-max", "1025"},
+         "BATCH_MAX (command line): '1025' is not a number from 1 to 1024"},
         {{"--lease=10"}, "LEASE (command line): '10' is not a duration with a unit"},
         {{"--grpc-addr", "nowhere"}, "GRPC_ADDR (command line): 'nowhere' is not HOST:PORT"},
         {{"--grpc-addr", "h:65536"}, "GRPC_ADDR (command line): 'h:65536' is not HOST:PORT"},
