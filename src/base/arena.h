@@ -34,3 +34,5 @@ char *arena_printf(struct arena *arena, const char *format, ...) NODISCARD PRINT
 size_t arena_used(const struct arena *arena);
 
 #define ARENA_NEW(arena, type) ((type *)arena_alloc_zero((arena), sizeof(type)))
+/* An array of `count` pointers, all NULL. */
+#define ARENA_POINTERS(arena, count) arena_array((arena), (count), sizeof(void *))

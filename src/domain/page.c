@@ -102,6 +102,7 @@ char *page_token_make(const uint8_t key[PAGE_KEY_SIZE], const char *purpose, con
     raw[0] = VERSION;
     if (!seal_make(key, purpose, filter, position, arena, raw + 1))
         return NULL;
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes, not a text */
     memcpy(raw + HEAD_SIZE, position, len);
     token = arena_alloc(arena, (HEAD_SIZE + len + 2) / 3 * 4 + 1);
     if (token != NULL)

@@ -123,7 +123,7 @@ static void catalog_batch_get_products_read(struct store_call *store_call)
     reply = ARENA_NEW(call->arena, Shop__V1__BatchGetProductsResponse);
     if (reply != NULL) {
         shop__v1__batch_get_products_response__init(reply);
-        reply->products = arena_array(call->arena, state->get.count, sizeof(*reply->products));
+        reply->products = ARENA_POINTERS(call->arena, state->get.count);
     }
     if (reply == NULL || reply->products == NULL) {
         answer_reason(call, REASON_OUT_OF_MEMORY);
@@ -228,7 +228,7 @@ static Shop__V1__ListProductsResponse *present_list(const struct list_products *
     if (reply == NULL)
         return NULL;
     shop__v1__list_products_response__init(reply);
-    reply->products = arena_array(arena, state->list.count, sizeof(*reply->products));
+    reply->products = ARENA_POINTERS(arena, state->list.count);
     if (reply->products == NULL || !present_page(state, reply))
         return NULL;
     if (reply->n_products > 0 && (state->list.has_more || reply->n_products < state->list.count)) {

@@ -279,8 +279,7 @@ static Google__Rpc__Status *status_build(const struct error *err, struct arena *
         add_precondition_failure(&builder);
         add_bad_request(&builder);
     }
-    status->details =
-        arena_memdup(arena, builder.details, builder.detail_count * sizeof(builder.details[0]));
+    status->details = arena_memdup(arena, builder.details, builder.detail_count * sizeof(void *));
     status->n_details = builder.detail_count;
     return builder.failed || status->details == NULL ? NULL : status;
 }

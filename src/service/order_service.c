@@ -280,7 +280,7 @@ static Shop__V1__ListOrdersResponse *present_list(const struct list_orders *stat
     if (reply == NULL)
         return NULL;
     shop__v1__list_orders_response__init(reply);
-    reply->orders = arena_array(arena, state->list.count, sizeof(*reply->orders));
+    reply->orders = ARENA_POINTERS(arena, state->list.count);
     if (reply->orders == NULL || !present_page(state, reply))
         return NULL;
     if (reply->n_orders > 0 && (state->list.has_more || reply->n_orders < state->list.count)) {

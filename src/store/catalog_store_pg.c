@@ -147,7 +147,7 @@ static void get_encode(struct store_call *call, uint32_t ord, struct pg_params *
 static void get_prepare(struct catalog_get *get)
 {
     if (get->products == NULL)
-        get->products = arena_array(get->call.arena, get->count, sizeof(*get->products));
+        get->products = ARENA_POINTERS(get->call.arena, get->count);
     if (get->products == NULL)
         fail(&get->call, REASON_OUT_OF_MEMORY);
 }
@@ -200,7 +200,7 @@ static void list_row(struct store_call *call, const struct pg_row *row)
         return;
     }
     if (list->products == NULL)
-        list->products = arena_array(call->arena, list->limit, sizeof(*list->products));
+        list->products = ARENA_POINTERS(call->arena, list->limit);
     struct product *product = list->products == NULL ? NULL : product_read(row, 1, call->arena);
     if (product == NULL) {
         fail(call, REASON_OUT_OF_MEMORY);

@@ -217,7 +217,7 @@ static void list_row(struct store_call *call, const struct pg_row *row)
         return;
     }
     if (list->orders == NULL)
-        list->orders = arena_array(call->arena, list->limit, sizeof(*list->orders));
+        list->orders = ARENA_POINTERS(call->arena, list->limit);
     if (list->orders == NULL) {
         error_set(&call->err, REASON_OUT_OF_MEMORY);
         return;

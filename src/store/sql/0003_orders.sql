@@ -14,16 +14,16 @@ CREATE VIEW order_full AS
 SELECT h.*, e.*
 FROM order_head h
 CROSS JOIN LATERAL (
-    SELECT array_agg(v.revision ORDER BY v.revision) AS event_revision,
-           array_agg(v.state ORDER BY v.revision) AS event_state,
-           array_agg(coalesce(v.step, '') ORDER BY v.revision) AS event_step,
-           array_agg(v.outcome ORDER BY v.revision) AS event_outcome,
-           array_agg(v.tries ORDER BY v.revision) AS event_tries,
-           array_agg(coalesce(v.external_id, '') ORDER BY v.revision) AS event_external_id,
-           array_agg(coalesce(v.failure::text, '') ORDER BY v.revision) AS event_failure,
-           array_agg((extract(epoch FROM v.create_time) * 1000000)::bigint ORDER BY v.revision)
-               AS event_time_us
-    FROM order_event v WHERE v.order_id = h.id AND v.attempt = h.attempt) e;
+    SELECT array_agg(v.revision) AS event_revision,
+           array_agg(v.state) AS event_state,
+           array_agg(coalesce(v.step, '')) AS event_step,
+           array_agg(v.outcome) AS event_outcome,
+           array_agg(v.tries) AS event_tries,
+           array_agg(coalesce(v.external_id, '')) AS event_external_id,
+           array_agg(coalesce(v.failure::text, '')) AS event_failure,
+           array_agg((extract(epoch FROM v.create_time) * 1000000)::bigint) AS event_time_us
+    FROM (SELECT * FROM order_event v
+          WHERE v.order_id = h.id AND v.attempt = h.attempt ORDER BY v.revision) v) e;
 
 CREATE TYPE order_result AS (
     ord int, result text, replayed boolean, missing text[],
@@ -44,48 +44,42 @@ CREATE FUNCTION create_orders(
     p_locality text[], p_area text[], p_region text[], p_method text[], p_request_id text[],
     p_hash bytea[], p_line_ord int[], p_line_product text[], p_line_quantity int[],
     p_address_ord int[], p_address_line text[])
-RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE AS $$
+RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
     v_time timestamptz := clock_timestamp();
     v_problem text[];
     v_missing text[];
 BEGIN
-    WITH request AS (
-        SELECT * FROM unnest(p_id, p_caller, p_customer_id, p_recipient, p_postal_code, p_locality,
-                             p_area, p_region, p_method, p_request_id, p_hash)
-            WITH ORDINALITY AS q (id, caller, customer_id, recipient, postal_code, locality, area,
-                                  region, method, request_id, hash, place)
-    ), priced AS (
-        SELECT l.ord,
-               array_agg(l.product ORDER BY l.place) AS product,
-               array_agg(l.quantity ORDER BY l.place) AS quantity,
-               array_agg(p.name ORDER BY l.place) AS name,
-               array_agg(p.price_minor ORDER BY l.place) AS price_minor,
-               sum(p.price_minor::numeric * l.quantity) AS total,
-               min(p.currency) AS currency,
-               array_to_string(array_agg(DISTINCT l.product) FILTER (WHERE p.id IS NULL), ' ')
-                   AS missing,
-               CASE WHEN count(p.id) < count(*) THEN 'PRODUCT_NOT_FOUND'
-                    WHEN min(p.currency) <> max(p.currency) THEN 'CURRENCY_MIXED'
-                    WHEN sum(p.price_minor::numeric * l.quantity) > 9223372036854775807
+    -- The lines come in their order, and the aggregates keep it.
+    WITH priced AS (
+        SELECT l.ord, array_agg(l.product) AS product, array_agg(l.quantity) AS quantity,
+               array_agg(l.name) AS name, array_agg(l.price_minor) AS price_minor,
+               sum(l.price_minor::numeric * l.quantity) AS total, min(l.currency) AS currency,
+               string_agg(l.product, ' ') FILTER (WHERE l.currency IS NULL) AS missing,
+               CASE WHEN count(l.currency) < count(*) THEN 'PRODUCT_NOT_FOUND'
+                    WHEN min(l.currency) <> max(l.currency) THEN 'CURRENCY_MIXED'
+                    WHEN sum(l.price_minor::numeric * l.quantity) > 9223372036854775807
                     THEN 'OVERFLOW'
-                    WHEN sum(p.price_minor) = 0 THEN 'ZERO'
+                    WHEN max(l.price_minor) = 0 THEN 'ZERO'
                END AS problem
-        FROM unnest(p_line_ord, p_line_product, p_line_quantity)
-                 WITH ORDINALITY AS l (ord, product, quantity, place)
-        LEFT JOIN product p ON p.id = l.product AND NOT p.deleted
+        FROM (SELECT u.ord, p_line_product[i] AS product, p_line_quantity[i] AS quantity, p.name,
+                     p.price_minor, p.currency
+              FROM unnest(p_line_ord) WITH ORDINALITY AS u (ord, i)
+              LEFT JOIN product p ON p.id = p_line_product[i] AND NOT p.deleted
+              ORDER BY u.ord, i) l
         GROUP BY l.ord
     ), address AS (
-        SELECT d.ord, array_agg(d.line ORDER BY d.place) AS lines
-        FROM unnest(p_address_ord, p_address_line) WITH ORDINALITY AS d (ord, line, place)
+        SELECT d.ord, array_agg(d.line) AS lines
+        FROM (SELECT u.ord, p_address_line[i] AS line
+              FROM unnest(p_address_ord) WITH ORDINALITY AS u (ord, i) ORDER BY u.ord, i) d
         GROUP BY d.ord
     ), won AS (
         INSERT INTO idempotency
-        SELECT DISTINCT ON (q.caller, q.method, q.request_id)
-               q.caller, q.method, q.request_id, q.hash, q.id, NULL, v_time
-        FROM request q JOIN priced p ON p.ord = q.place - 1
-        WHERE q.request_id <> '' AND p.problem IS NULL
-        ORDER BY q.caller, q.method, q.request_id, q.place
+        SELECT DISTINCT ON (p_caller[i], p_method[i], p_request_id[i])
+               p_caller[i], p_method[i], p_request_id[i], p_hash[i], p_id[i], NULL, v_time
+        FROM (SELECT ord + 1 AS i FROM priced WHERE problem IS NULL) p
+        WHERE p_request_id[i] <> ''
+        ORDER BY p_caller[i], p_method[i], p_request_id[i], i
         ON CONFLICT DO NOTHING
         RETURNING order_id
     ), made AS (
@@ -93,14 +87,13 @@ BEGIN
             id, caller, customer_id, line_product, line_quantity, line_name, line_price_minor,
             ship_recipient, ship_lines, ship_postal_code, ship_locality, ship_area, ship_region,
             total_minor, currency, create_time, update_time)
-        SELECT q.id, q.caller, q.customer_id, p.product, p.quantity, p.name, p.price_minor,
-               q.recipient, a.lines, q.postal_code, q.locality, q.area, q.region, p.total, p.currency,
-               v_time, v_time
-        FROM request q
-        JOIN priced p ON p.ord = q.place - 1
-        JOIN address a ON a.ord = q.place - 1
-        WHERE p.problem IS NULL AND (q.request_id = '' OR q.id IN (SELECT order_id FROM won))
-        ORDER BY q.id
+        SELECT p_id[i], p_caller[i], p_customer_id[i], p.product, p.quantity, p.name,
+               p.price_minor, p_recipient[i], a.lines, p_postal_code[i], p_locality[i], p_area[i],
+               p_region[i], p.total, p.currency, v_time, v_time
+        FROM (SELECT *, ord + 1 AS i FROM priced) p JOIN address a ON a.ord = p.ord
+        WHERE p.problem IS NULL
+          AND (p_request_id[i] = '' OR p_id[i] IN (SELECT order_id FROM won))
+        ORDER BY p_id[i]
         ON CONFLICT DO NOTHING -- sent again after a lost connection
         RETURNING id
     ), event AS (
@@ -111,18 +104,18 @@ BEGIN
     INTO v_problem, v_missing FROM priced;
 
     RETURN QUERY
-    SELECT (q.place - 1)::int,
-           CASE WHEN k.hash <> q.hash THEN 'KEY_REUSED'
-                WHEN k.order_id IS NULL THEN coalesce(v_problem[q.place], 'OK')
+    SELECT (i - 1)::int,
+           CASE WHEN k.hash <> p_hash[i] THEN 'KEY_REUSED'
+                WHEN k.order_id IS NULL THEN coalesce(v_problem[i], 'OK')
                 ELSE 'OK'
            END,
            coalesce(k.order_id <> q.id, false),
-           string_to_array(v_missing[q.place], ' '),
+           CASE WHEN v_missing[i] IS NOT NULL THEN ARRAY(
+               SELECT DISTINCT m FROM string_to_table(v_missing[i], ' ') m ORDER BY m) END,
            o.*
-    FROM unnest(p_id, p_caller, p_method, p_request_id, p_hash)
-             WITH ORDINALITY AS q (id, caller, method, request_id, hash, place)
+    FROM unnest(p_id) WITH ORDINALITY AS q (id, i)
     LEFT JOIN idempotency k
-        ON (k.caller, k.method, k.request_id) = (q.caller, q.method, q.request_id)
+        ON (k.caller, k.method, k.request_id) = (p_caller[i], p_method[i], p_request_id[i])
     LEFT JOIN order_full o ON o.id = coalesce(k.order_id, q.id);
 END $$;
 
@@ -130,7 +123,7 @@ END $$;
 -- driver to see.
 CREATE FUNCTION wish_cancel(
     p_id uuid[], p_caller text[], p_method text[], p_request_id text[], p_hash bytea[])
-RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE AS $$
+RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
     v_time timestamptz;
     v_result text[];

@@ -137,7 +137,7 @@ END $$;
 CREATE FUNCTION claim_and_reserve(
     p_id uuid[], p_caller text[], p_payment_method text[], p_method text[], p_request_id text[],
     p_hash bytea[], p_token uuid[], p_lease_ms bigint[], p_forward_ms bigint[], p_remote boolean[])
-RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE AS $$
+RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
     v_count int := cardinality(p_id);
     v_result text[] := array_fill(NULL::text, ARRAY[v_count]); -- NULL: not decided yet
@@ -145,16 +145,15 @@ DECLARE
     v_start boolean[];
     v_failure jsonb[];
     v_take uuid[];
+    v_refusal record;
     v_time timestamptz;
 BEGIN
     INSERT INTO idempotency
-    SELECT DISTINCT ON (q.caller, q.method, q.request_id)
-           q.caller, q.method, q.request_id, q.hash, q.id, NULL, clock_timestamp()
-    FROM unnest(p_id, p_caller, p_method, p_request_id, p_hash)
-             WITH ORDINALITY AS q (id, caller, method, request_id, hash, place)
-    JOIN orders o ON o.id = q.id AND o.caller = q.caller
+    SELECT DISTINCT ON (p_caller[i], p_method[i], q.request_id)
+           p_caller[i], p_method[i], q.request_id, p_hash[i], p_id[i], NULL, clock_timestamp()
+    FROM unnest(p_request_id) WITH ORDINALITY AS q (request_id, i)
     WHERE q.request_id <> ''
-    ORDER BY q.caller, q.method, q.request_id, q.place
+    ORDER BY p_caller[i], p_method[i], q.request_id, i
     ON CONFLICT DO NOTHING;
 
     PERFORM FROM orders WHERE id = ANY (p_id) ORDER BY id FOR NO KEY UPDATE;
@@ -163,9 +162,9 @@ BEGIN
         -- t: the attempt this claim itself began, when it is sent again. b: the last attempt that its
         -- key began; one whose answer invited a retry does not bind it.
         WITH decision AS (
-            SELECT q.place, q.id,
+            SELECT i, q.id,
                    CASE
-                       WHEN q.result IS NOT NULL THEN q.result
+                       WHEN v_result[i] IS NOT NULL THEN v_result[i]
                        WHEN o.id IS NULL THEN 'NOT_FOUND'
                        WHEN t.outcome IS NOT NULL
                        THEN CASE WHEN t.claim_generation = o.generation AND t.outcome = 'FAILED'
@@ -173,7 +172,7 @@ BEGIN
                        WHEN t.order_id IS NOT NULL
                        THEN CASE WHEN t.claim_generation = o.generation
                                  THEN 'STARTED' ELSE 'JOIN' END
-                       WHEN k.hash <> q.hash OR k.order_id <> q.id THEN 'KEY_REUSED'
+                       WHEN k.hash <> p_hash[i] OR k.order_id <> q.id THEN 'KEY_REUSED'
                        WHEN b.order_id IS NOT NULL AND b.outcome IS NULL THEN 'JOIN'
                        WHEN b.order_id IS NOT NULL AND NOT b.invites_retry THEN 'REPLAY'
                        WHEN o.state = 'FULFILLED' THEN 'FULFILLED'
@@ -182,66 +181,70 @@ BEGIN
                        WHEN o.attempts_used >= 20 THEN 'EXHAUSTED'
                        ELSE 'START'
                    END AS result,
-                   coalesce(q.attempt, t.attempt,
+                   coalesce(v_attempt[i], t.attempt,
                             CASE WHEN b.outcome IS NULL OR NOT b.invites_retry THEN b.attempt END,
                             o.attempt) AS attempt
-            FROM unnest(p_id, p_caller, p_method, p_request_id, p_hash, p_token, v_result, v_attempt)
-                     WITH ORDINALITY AS q (id, caller, method, request_id, hash, token, result,
-                                           attempt, place)
-            LEFT JOIN orders o ON o.id = q.id AND o.caller = q.caller
+            FROM unnest(p_id) WITH ORDINALITY AS q (id, i)
+            LEFT JOIN orders o ON o.id = q.id AND o.caller = p_caller[i]
             LEFT JOIN idempotency k
-                ON (k.caller, k.method, k.request_id) = (q.caller, q.method, q.request_id)
-            LEFT JOIN attempt t ON t.order_id = q.id AND t.claim_token = q.token
+                ON (k.caller, k.method, k.request_id) = (p_caller[i], p_method[i], p_request_id[i])
             LEFT JOIN LATERAL (
                 SELECT * FROM attempt a
-                WHERE a.order_id = o.id AND a.method = q.method AND a.request_id = q.request_id
+                WHERE o.attempt > 0 AND a.order_id = o.id AND a.claim_token = p_token[i]
+                LIMIT 1) t ON true
+            LEFT JOIN LATERAL (
+                SELECT * FROM attempt a
+                WHERE o.attempt > 0 AND a.order_id = o.id AND a.method = p_method[i]
+                      AND a.request_id = p_request_id[i]
                 ORDER BY a.attempt DESC LIMIT 1) b ON true
         ), chosen AS (
             SELECT *, result = 'START'
-                      AND place = min(place) FILTER (WHERE result = 'START') OVER (PARTITION BY id)
+                      AND i = min(i) FILTER (WHERE result = 'START') OVER (PARTITION BY id)
                       AS is_start
             FROM decision
         )
-        SELECT array_agg(CASE WHEN result = 'START' THEN NULL ELSE result END ORDER BY place),
-               array_agg(CASE WHEN result = 'START' THEN NULL ELSE attempt END ORDER BY place),
-               array_agg(is_start ORDER BY place),
-               array_agg(id ORDER BY place) FILTER (WHERE is_start AND NOT p_remote[place])
+        SELECT array_agg(CASE WHEN result = 'START' THEN NULL ELSE result END ORDER BY i),
+               array_agg(CASE WHEN result = 'START' THEN NULL ELSE attempt END ORDER BY i),
+               array_agg(is_start ORDER BY i),
+               array_agg(id ORDER BY i) FILTER (WHERE is_start AND NOT p_remote[i])
         INTO v_result, v_attempt, v_start, v_take
         FROM chosen;
         EXIT WHEN true <> ALL (v_start);
 
         v_failure := array_fill(NULL::jsonb, ARRAY[v_count]);
         IF v_take IS NOT NULL THEN
-            SELECT array_agg(t.failure ORDER BY q.place) INTO v_failure
-            FROM unnest(p_id) WITH ORDINALITY AS q (id, place)
-            LEFT JOIN take_stock(v_take) t ON t.id = q.id;
+            FOR v_refusal IN SELECT * FROM take_stock(v_take) LOOP
+                FOR i IN 1 .. v_count LOOP
+                    IF v_start[i] AND p_id[i] = v_refusal.id THEN
+                        v_failure[i] := v_refusal.failure;
+                    END IF;
+                END LOOP;
+            END LOOP;
         END IF;
 
         v_time := clock_timestamp();
         WITH claimed AS (
             UPDATE orders o SET
-                state = CASE WHEN q.failure IS NOT NULL THEN 'FAILED'
-                             WHEN q.remote THEN 'RESERVING' ELSE 'CHARGING' END,
+                state = CASE WHEN v_failure[i] IS NOT NULL THEN 'FAILED'
+                             WHEN p_remote[i] THEN 'RESERVING' ELSE 'CHARGING' END,
                 revision = o.revision + 1,
                 attempt = o.attempt + 1,
-                attempts_used = o.attempts_used + (q.failure IS NOT NULL)::int,
+                attempts_used = o.attempts_used + (v_failure[i] IS NOT NULL)::int,
                 generation = o.generation + 1,
-                lease_until = v_time + q.lease_ms * interval '1 ms',
+                lease_until = v_time + p_lease_ms[i] * interval '1 ms',
                 advance_token = NULL,
                 update_time = v_time
-            FROM unnest(p_id, p_payment_method, p_method, p_request_id, p_token, p_lease_ms,
-                        p_forward_ms, p_remote, v_start, v_failure)
-                     WITH ORDINALITY AS q (id, payment_method, method, request_id, token, lease_ms,
-                                           forward_ms, remote, is_start, failure, place)
-            WHERE q.is_start AND o.id = q.id
-            RETURNING o.id, o.attempt, o.generation, o.revision, o.state, q.place, q.token, q.method,
-                      q.request_id, q.payment_method, q.forward_ms, q.failure
+            FROM unnest(p_id) WITH ORDINALITY AS q (id, i)
+            WHERE v_start[i] AND o.id = q.id
+            RETURNING i, o.id, o.attempt, o.generation, o.revision, o.state
         ), begun AS (
             INSERT INTO attempt (order_id, attempt, claim_token, claim_generation, method,
                                  request_id, payment_method, forward_until, failure, outcome)
-            SELECT id, attempt, token, generation, CASE WHEN request_id <> '' THEN method END,
-                   nullif(request_id, ''), payment_method, v_time + forward_ms * interval '1 ms',
-                   failure, CASE WHEN failure IS NOT NULL THEN 'FAILED' END
+            SELECT id, attempt, p_token[i], generation,
+                   CASE WHEN p_request_id[i] <> '' THEN p_method[i] END,
+                   nullif(p_request_id[i], ''), p_payment_method[i],
+                   v_time + p_forward_ms[i] * interval '1 ms',
+                   v_failure[i], CASE WHEN state = 'FAILED' THEN 'FAILED' END
             FROM claimed
         ), event AS (
             INSERT INTO order_event (order_id, revision, attempt, state, step, outcome, tries,
@@ -249,27 +252,28 @@ BEGIN
             SELECT id, revision, attempt, state, CASE WHEN state <> 'RESERVING' THEN 'RESERVE' END,
                    CASE state WHEN 'FAILED' THEN 'REFUSED' WHEN 'RESERVING' THEN 'RUNNING'
                               ELSE 'DONE' END,
-                   1, failure, v_time
+                   1, v_failure[i], v_time
             FROM claimed
         )
-        SELECT array_agg(CASE WHEN c.id IS NULL THEN q.result WHEN c.failure IS NULL THEN 'STARTED'
-                              ELSE 'REFUSED' END ORDER BY q.place),
-               array_agg(coalesce(c.attempt, q.attempt) ORDER BY q.place)
+        SELECT array_agg(CASE WHEN c.id IS NULL THEN v_result[q.i]
+                              WHEN c.state = 'FAILED' THEN 'REFUSED' ELSE 'STARTED' END
+                         ORDER BY q.i),
+               array_agg(coalesce(c.attempt, v_attempt[q.i]) ORDER BY q.i)
         INTO v_result, v_attempt
-        FROM unnest(v_result, v_attempt) WITH ORDINALITY AS q (result, attempt, place)
-        LEFT JOIN claimed c ON c.place = q.place;
+        FROM generate_series(1, v_count) AS q (i) LEFT JOIN claimed c ON c.i = q.i;
         EXIT WHEN array_position(v_result, NULL) IS NULL;
     END LOOP;
 
-    -- A key under which nothing began is not kept.
-    IF v_result && ARRAY['FULFILLED', 'STATE_INVALID', 'IN_PROGRESS', 'EXHAUSTED'] THEN
+    -- A new key under which nothing began is not kept.
+    IF v_result && ARRAY['NOT_FOUND', 'FULFILLED', 'STATE_INVALID', 'IN_PROGRESS', 'EXHAUSTED'] THEN
         DELETE FROM idempotency k
-        USING unnest(p_caller, p_method, p_request_id) AS q (caller, method, request_id)
+        USING (SELECT q.caller, q.method, q.request_id
+               FROM unnest(p_caller, p_method, p_request_id, v_result)
+                   AS q (caller, method, request_id, result)
+               GROUP BY q.caller, q.method, q.request_id
+               HAVING bool_and(q.result NOT IN ('STARTED', 'REFUSED', 'REPLAY', 'JOIN'))) q
         WHERE (k.caller, k.method, k.request_id) = (q.caller, q.method, q.request_id)
-          AND k.xmin = pg_current_xact_id()::xid
-          AND NOT EXISTS (
-              SELECT FROM attempt a
-              WHERE a.order_id = k.order_id AND a.method = k.method AND a.request_id = k.request_id);
+          AND k.xmin = pg_current_xact_id()::xid;
     END IF;
 
     RETURN QUERY
@@ -290,7 +294,7 @@ CREATE FUNCTION advance_orders(
     p_return_stock boolean[], p_fulfill_ms bigint[], p_counts boolean[], p_lease_ms bigint[],
     p_token uuid[])
 RETURNS TABLE (ord int, result text, cancel_wished boolean, revision bigint, update_time timestamptz)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_time timestamptz;
@@ -302,49 +306,44 @@ BEGIN
     v_time := clock_timestamp();
     WITH moved AS (
         UPDATE orders o SET
-            state = q.to_state,
+            state = p_to[i],
             revision = o.revision + 1,
-            attempts_used = o.attempts_used + q.counts::int,
-            lease_until = v_time + q.lease_ms * interval '1 ms',
-            advance_token = q.token,
+            attempts_used = o.attempts_used + p_counts[i]::int,
+            lease_until = v_time + p_lease_ms[i] * interval '1 ms',
+            advance_token = p_token[i],
             update_time = v_time
-        FROM unnest(p_id, p_generation, p_from, p_cancel_seen, p_to, p_step, p_outcome, p_tries,
-                    p_external_id, p_payment_id, p_shipment_id, p_failure, p_invites_retry,
-                    p_clear_failure, p_return_stock, p_fulfill_ms, p_counts, p_lease_ms, p_token)
-                 WITH ORDINALITY AS q (id, generation, from_state, cancel_seen, to_state, step,
-                     outcome, tries, external_id, payment_id, shipment_id, failure, invites_retry,
-                     clear_failure, return_stock, fulfill_ms, counts, lease_ms, token, place)
-        WHERE o.id = q.id AND o.generation = q.generation AND o.state = q.from_state
-          AND o.cancel_wished = q.cancel_seen
-          AND (q.token IS NULL OR o.advance_token IS DISTINCT FROM q.token)
-        RETURNING q.*, o.attempt, o.revision
+        FROM unnest(p_id) WITH ORDINALITY AS q (id, i)
+        WHERE o.id = q.id AND o.generation = p_generation[i] AND o.state = p_from[i]
+          AND o.cancel_wished = p_cancel_seen[i]
+          AND (p_token[i] IS NULL OR o.advance_token IS DISTINCT FROM p_token[i])
+        RETURNING i, o.id, o.attempt, o.revision, o.state
     ), noted AS (
         UPDATE attempt a SET
-            tries = CASE WHEN m.to_state = m.from_state THEN m.tries ELSE 0 END,
-            payment_id = coalesce(m.payment_id, a.payment_id),
-            shipment_id = coalesce(m.shipment_id, a.shipment_id),
-            failure = CASE WHEN m.clear_failure THEN NULL
-                           ELSE coalesce(a.failure, m.failure::jsonb) END,
-            invites_retry = CASE WHEN m.clear_failure THEN false
-                                 WHEN a.failure IS NULL THEN m.invites_retry
-                                 ELSE a.invites_retry END,
-            fulfill_until = CASE WHEN m.fulfill_ms > 0
-                                 THEN v_time + m.fulfill_ms * interval '1 ms'
+            tries = CASE WHEN m.state = p_from[i] THEN p_tries[i] ELSE 0 END,
+            payment_id = coalesce(p_payment_id[i], a.payment_id),
+            shipment_id = coalesce(p_shipment_id[i], a.shipment_id),
+            failure = CASE WHEN NOT p_clear_failure[i]
+                           THEN coalesce(a.failure, p_failure[i]::jsonb) END,
+            invites_retry = NOT p_clear_failure[i]
+                            AND CASE WHEN a.failure IS NULL THEN p_invites_retry[i]
+                                     ELSE a.invites_retry END,
+            fulfill_until = CASE WHEN p_fulfill_ms[i] > 0
+                                 THEN v_time + p_fulfill_ms[i] * interval '1 ms'
                                  ELSE a.fulfill_until END,
-            undo_since = CASE WHEN m.to_state IN ('RECALLING', 'REFUNDING', 'RELEASING')
+            undo_since = CASE WHEN m.state IN ('RECALLING', 'REFUNDING', 'RELEASING')
                               THEN coalesce(a.undo_since, v_time) ELSE a.undo_since END,
-            stuck_state = CASE WHEN m.to_state = 'STUCK' THEN m.from_state END,
-            fulfill_time = CASE WHEN m.to_state = 'FULFILLED' THEN v_time END,
-            outcome = CASE WHEN m.to_state IN ('FULFILLED', 'FAILED', 'CANCELLED', 'STUCK')
-                           THEN m.to_state END
+            stuck_state = CASE WHEN m.state = 'STUCK' THEN p_from[i] END,
+            fulfill_time = CASE WHEN m.state = 'FULFILLED' THEN v_time END,
+            outcome = CASE WHEN m.state IN ('FULFILLED', 'FAILED', 'CANCELLED', 'STUCK')
+                           THEN m.state END
         FROM moved m WHERE a.order_id = m.id AND a.attempt = m.attempt
     ), event AS (
         INSERT INTO order_event
-        SELECT id, revision, attempt, to_state, step, outcome, tries, external_id, failure::jsonb,
-               v_time
+        SELECT id, revision, attempt, state, p_step[i], p_outcome[i], p_tries[i],
+               p_external_id[i], p_failure[i]::jsonb, v_time
         FROM moved
     )
-    SELECT array_agg(place), array_agg(id) FILTER (WHERE return_stock)
+    SELECT array_agg(i), array_agg(id) FILTER (WHERE p_return_stock[i])
     INTO v_moved, v_return FROM moved;
 
     IF v_return IS NOT NULL THEN
@@ -352,21 +351,21 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT (q.place - 1)::int,
-           CASE WHEN q.place = ANY (v_moved) THEN 'DONE'
-                WHEN o.generation = q.generation AND o.advance_token = q.token THEN 'DONE'
-                WHEN o.generation = q.generation AND o.state = q.from_state
-                     AND o.cancel_wished <> q.cancel_seen THEN 'CANCEL_WISHED'
+    SELECT (i - 1)::int,
+           CASE WHEN i = ANY (v_moved) THEN 'DONE'
+                WHEN o.generation = p_generation[i] AND o.advance_token = p_token[i] THEN 'DONE'
+                WHEN o.generation = p_generation[i] AND o.state = p_from[i]
+                     AND o.cancel_wished <> p_cancel_seen[i] THEN 'CANCEL_WISHED'
                 ELSE 'FENCED'
            END,
            coalesce(o.cancel_wished, false), coalesce(o.revision, 0), o.update_time
-    FROM unnest(p_id, p_generation, p_from, p_cancel_seen, p_token)
-             WITH ORDINALITY AS q (id, generation, from_state, cancel_seen, token, place)
+    FROM unnest(p_id) WITH ORDINALITY AS q (id, i)
     LEFT JOIN orders o ON o.id = q.id;
 END $$;
 
 CREATE FUNCTION renew_leases(p_id uuid[], p_generation bigint[], p_lease_ms bigint[])
-RETURNS TABLE (ord int, result text, cancel_wished boolean) LANGUAGE plpgsql VOLATILE AS $$
+RETURNS TABLE (ord int, result text, cancel_wished boolean) LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_time timestamptz;
@@ -388,7 +387,7 @@ END $$;
 -- Orders whose owner has gone, the longest overdue first. It waits for nobody's lock: who holds one
 -- is at work on that order. `result` is TAKEN.
 CREATE FUNCTION take_due(p_limit int[], p_lease_ms bigint[])
-RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE AS $$
+RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
     v_id uuid[];
     v_attempt int[];
@@ -412,7 +411,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION give_back(p_id uuid[], p_generation bigint[])
-RETURNS TABLE (ord int) LANGUAGE plpgsql VOLATILE AS $$
+RETURNS TABLE (ord int) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
     PERFORM FROM orders WHERE id = ANY (p_id) ORDER BY id FOR NO KEY UPDATE;
     UPDATE orders o SET lease_until = clock_timestamp()
