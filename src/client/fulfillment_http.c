@@ -24,7 +24,9 @@ static struct fulfillment_http *http_of(struct fulfillment *base)
 
 static void put_text(struct buf *json, const char *name, const char *text)
 {
-    buf_printf(json, "\"%s\":\"", name);
+    buf_put_char(json, '"');
+    buf_put_str(json, name);
+    buf_put_str(json, "\":\"");
     buf_put_json_text(json, text, strlen(text));
     buf_put_char(json, '"');
 }

@@ -26,7 +26,8 @@ enum {
     LOW_SPEED_SECONDS = 20,       /* … so many: matters only for tries longer than that */
     CONNECTION_IDLE_SECONDS = 30, /* shorter than the usual 60 s of the other side */
     CONNECTION_AGE_SECONDS = 300, /* so that a change of DNS is followed */
-    HOSTS_MAX = 2,                /* payment and shipping: sizes the connection cache */
+    READ_SIZE = 4096, /* at a time: answers take 1 KiB; curl's own 16 KiB a transfer add up */
+    HOSTS_MAX = 2,    /* payment and shipping: sizes the connection cache */
     RETRY_AFTER_SECONDS_MAX = 3600,
 };
 
@@ -323,6 +324,7 @@ static bool set_common(struct transfer *transfer)
     SET(CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS);
     SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for the resolver's thread at the end */
     SET(CURLOPT_USERAGENT, "orderd/" ORDERD_VERSION);
+    SET(CURLOPT_BUFFERSIZE, (long)READ_SIZE);
     SET(CURLOPT_PREREQFUNCTION, on_begin);
     SET(CURLOPT_PREREQDATA, transfer);
     SET(CURLOPT_WRITEFUNCTION, on_body);

@@ -88,16 +88,21 @@ struct provider_try *provider_try_new(struct provider *provider, struct effect *
 
 void provider_try_header(struct provider_try *attempt, const char *name, const char *value)
 {
+    size_t name_len = strlen(name);
     char *header;
 
     if (value == NULL)
         return;
     assert(attempt->header_count < PROVIDER_HEADERS_MAX);
-    header = arena_printf(attempt->effect->arena, "%s: %s", name, value);
-    if (header == NULL)
+    header = arena_alloc(attempt->effect->arena, name_len + 2 + strlen(value) + 1);
+    if (header == NULL) {
         attempt->broken = true;
-    else
-        attempt->headers[attempt->header_count++] = header;
+        return;
+    }
+    memcpy(header, name, name_len);
+    memcpy(header + name_len, ": ", 2);
+    memcpy(header + name_len + 2, value, strlen(value) + 1);
+    attempt->headers[attempt->header_count++] = header;
 }
 
 /* All but the unreserved characters of RFC 3986: what came from outside stays one segment. */

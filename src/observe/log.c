@@ -4,9 +4,9 @@
  * counted. Not for audit: what must not get lost is in order_event. */
 #include "observe/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -24,7 +24,7 @@
 enum {
     LINE_SIZE_MAX = 4096,
     TEXT_SIZE_MAX = 600,
-    TIME_SIZE = 40,
+    NUMBER_SIZE = 20, /* of a 64-bit integer */
 };
 
 struct log {
@@ -94,17 +94,42 @@ static void line_init(struct line *line)
     line->storage[0] = '\0';
 }
 
+/* At least `width` digits. printf would take most of a line's time. */
+static void put_number(struct line *line, uint64_t value, size_t width)
+{
+    char digits[NUMBER_SIZE];
+    size_t start = sizeof(digits);
+
+    assert(width <= sizeof(digits));
+    do {
+        digits[--start] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0 || sizeof(digits) - start < width);
+    buf_put(&line->buf, digits + start, sizeof(digits) - start);
+}
+
 /* RFC 3339 in UTC with microseconds. */
-static void format_time(char text[TIME_SIZE])
+static void put_time(struct line *line)
 {
     struct timespec now;
     struct tm parts;
-    size_t len;
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
-    len = strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + len, TIME_SIZE - len, ".%06ldZ", now.tv_nsec / 1000);
+    put_number(line, (uint64_t)parts.tm_year + 1900, 4);
+    buf_put_char(&line->buf, '-');
+    put_number(line, (uint64_t)parts.tm_mon + 1, 2);
+    buf_put_char(&line->buf, '-');
+    put_number(line, (uint64_t)parts.tm_mday, 2);
+    buf_put_char(&line->buf, 'T');
+    put_number(line, (uint64_t)parts.tm_hour, 2);
+    buf_put_char(&line->buf, ':');
+    put_number(line, (uint64_t)parts.tm_min, 2);
+    buf_put_char(&line->buf, ':');
+    put_number(line, (uint64_t)parts.tm_sec, 2);
+    buf_put_char(&line->buf, '.');
+    put_number(line, (uint64_t)now.tv_nsec / 1000, 6);
+    buf_put_char(&line->buf, 'Z');
 }
 
 static void put_text(struct line *line, const char *text)
@@ -125,28 +150,45 @@ static void put_text_for_people(struct line *line, const char *text)
         buf_put_char(&line->buf, '"');
 }
 
+static void put_string(struct line *line, const char *text)
+{
+    if (log_state.format == LOG_TEXT) {
+        put_text_for_people(line, text);
+        return;
+    }
+    buf_put_char(&line->buf, '"');
+    put_text(line, text);
+    buf_put_char(&line->buf, '"');
+}
+
 static void put_value(struct line *line, const struct log_field *field)
 {
     uint64_t size = field->integer < 0 ? -(uint64_t)field->integer : (uint64_t)field->integer;
 
+    if (field->type != LOG_STRING && field->integer < 0)
+        buf_put_char(&line->buf, '-');
     switch (field->type) {
     case LOG_STRING:
-        if (log_state.format == LOG_TEXT) {
-            put_text_for_people(line, field->string);
-            break;
-        }
-        buf_put_char(&line->buf, '"');
-        put_text(line, field->string);
-        buf_put_char(&line->buf, '"');
+        put_string(line, field->string);
         break;
     case LOG_INTEGER:
-        buf_printf(&line->buf, "%" PRId64, field->integer);
+        put_number(line, size, 1);
         break;
     case LOG_MS:
-        buf_printf(&line->buf, "%s%" PRIu64 ".%03" PRIu64, field->integer < 0 ? "-" : "",
-                   size / 1000, size % 1000);
+        put_number(line, size / 1000, 1);
+        buf_put_char(&line->buf, '.');
+        put_number(line, size % 1000, 3);
         break;
     }
+}
+
+static void put_key(struct line *line, const char *key)
+{
+    bool is_json = log_state.format == LOG_JSON;
+
+    buf_put_str(&line->buf, is_json ? ",\"" : " ");
+    buf_put_str(&line->buf, key);
+    buf_put_str(&line->buf, is_json ? "\":" : "=");
 }
 
 static void put_field(struct line *line, const struct log_field *field)
@@ -155,10 +197,7 @@ static void put_field(struct line *line, const struct log_field *field)
 
     if (field->type == LOG_STRING && field->string == NULL)
         return;
-    if (log_state.format == LOG_TEXT)
-        buf_printf(&line->buf, " %s=", field->key);
-    else
-        buf_printf(&line->buf, ",\"%s\":", field->key);
+    put_key(line, field->key);
     put_value(line, field);
     if (line->buf.failed) { /* a field that does not fit is left out whole */
         line->buf.failed = false;
@@ -168,16 +207,17 @@ static void put_field(struct line *line, const struct log_field *field)
 
 static void put_head(struct line *line, enum log_level level, const char *message)
 {
-    char time[TIME_SIZE];
-
-    format_time(time);
     if (log_state.format == LOG_TEXT) {
-        buf_printf(&line->buf, "%s %-7s ", time, level_names[level]);
+        put_time(line);
+        buf_printf(&line->buf, " %-7s ", level_names[level]);
         put_text(line, message);
         return;
     }
-    buf_printf(&line->buf, "{\"timestamp\":\"%s\",\"severity\":\"%s\",\"message\":\"", time,
-               level_names[level]);
+    buf_put_str(&line->buf, "{\"timestamp\":\"");
+    put_time(line);
+    buf_put_str(&line->buf, "\",\"severity\":\"");
+    buf_put_str(&line->buf, level_names[level]);
+    buf_put_str(&line->buf, "\",\"message\":\"");
     put_text(line, message);
     buf_put_char(&line->buf, '"');
 }

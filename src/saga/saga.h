@@ -102,7 +102,8 @@ struct saga {
     const char *caller, *payment_method;
     struct idempotency idempotency;
     struct uuid claim_token;
-    bool claim_maybe; /* a claim was sent whose fate is not known */
+    bool claim_maybe;     /* a claim was sent whose fate is not known */
+    bool claim_may_start; /* one was sent that may start an attempt */
     bool is_joining;  /* another replica drives the attempt; record has its state */
 
     union {

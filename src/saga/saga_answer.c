@@ -182,6 +182,9 @@ void saga_answer_claim(const struct saga_claim *claim, struct saga_ticket *ticke
     case CLAIM_KEY_REUSED:
         error_set(&ticket->err, REASON_REQUEST_ID_REUSED);
         break;
+    case CLAIM_TOO_SHORT:
+        saga_answer_refuse(REASON_DEADLINE_TOO_SHORT, ticket);
+        break;
     case CLAIM_STARTED:
     case CLAIM_JOIN:
     case CLAIM_RESULT_COUNT:

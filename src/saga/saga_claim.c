@@ -25,13 +25,15 @@ static const struct saga_ticket *first_ticket(const struct saga *saga)
     return LIST_FIRST(&saga->tickets);
 }
 
-/* Not sent any more when the caller has too little time left for the money to move. */
+/* One that may start an attempt is not sent any more when the caller has too little time left for
+ * the money to move. */
 static int64_t claim_deadline_ms(const struct saga *saga)
 {
     const struct saga_ticket *ticket = first_ticket(saga);
-    int64_t deadline_ms = MIN_OF(ticket->answer_by_ms - CLAIM_ANSWER_MARGIN_MS,
-                                 ticket->deadline_ms - SAGA_CALLER_LEFT_MS_MIN);
+    int64_t deadline_ms = ticket->answer_by_ms - CLAIM_ANSWER_MARGIN_MS;
 
+    if (!saga_is_too_late(saga))
+        deadline_ms = MIN_OF(deadline_ms, ticket->deadline_ms - SAGA_CALLER_LEFT_MS_MIN);
     return MAX_OF(deadline_ms, saga_now_ms(saga) + CLAIM_TIME_MS_MIN);
 }
 
@@ -55,7 +57,9 @@ static bool claim_send(struct saga *saga)
         .lease_ms = driver->config.lease_ms,
         .forward_ms = driver->config.forward_ms,
         .inventory_remote = driver->ports.inventory != NULL,
+        .may_start = !saga_is_too_late(saga),
     };
+    saga->claim_may_start |= saga->work.claim.may_start;
     saga->work_out = true;
     driver->ports.store->ops->claim(driver->ports.store, &saga->work.claim);
     return true;
@@ -77,8 +81,6 @@ static void claim_repeat_later(struct saga *saga)
     claim_later(saga, saga_retry_forward_ms(saga->tries, 0, chance));
 }
 
-/* A joined attempt may have ended so that the claim would start the next one: not with less than a
- * second left. Then the ticket just waits for its time. */
 void saga_claim_again(struct saga *saga)
 {
     assert(saga->phase == SAGA_CLAIMING);
@@ -87,8 +89,6 @@ void saga_claim_again(struct saga *saga)
         saga_end(saga);
         return;
     }
-    if (saga_is_too_late(saga))
-        return;
     if (!claim_send(saga))
         claim_repeat_later(saga);
 }
@@ -237,6 +237,7 @@ static void on_claimed(struct store_call *call)
     case CLAIM_EXHAUSTED:
     case CLAIM_KEY_REUSED:
     case CLAIM_REPLAY:
+    case CLAIM_TOO_SHORT:
     case CLAIM_RESULT_COUNT:
         claim_refused(saga);
         break;
@@ -292,33 +293,8 @@ static void claim_start(struct saga_driver *driver, struct saga_ticket *ticket)
         claim_repeat_later(saga);
 }
 
-static bool is_same_key(const struct idempotency *a, const struct idempotency *b)
-{
-    return a->request_id != NULL && idempotency_is_set(a) && idempotency_is_set(b) &&
-           strcmp(a->caller, b->caller) == 0 && strcmp(a->method, b->method) == 0 &&
-           strcmp(a->request_id, b->request_id) == 0 &&
-           memcmp(a->hash, b->hash, IDEMPOTENCY_HASH_SIZE) == 0;
-}
-
-/* Joining needs no second left, claiming does. */
-static void join_or_refuse(struct saga_driver *driver, struct saga_ticket *ticket)
-{
-    struct saga *saga = saga_find(driver, &ticket->order_id);
-    bool is_same = saga != NULL && ticket->idempotency != NULL &&
-                   is_same_key(&saga->idempotency, ticket->idempotency);
-
-    if (!is_same)
-        refuse(driver, ticket, REASON_DEADLINE_TOO_SHORT);
-    else if (saga->ticket_count >= LIMIT_WAITERS_PER_ORDER)
-        refuse(driver, ticket, REASON_REQUEST_IN_PROGRESS);
-    else
-        saga_ticket_attach(saga, ticket);
-}
-
 void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)
 {
-    int64_t left_ms = ticket->deadline_ms - clock_now_ms(driver->ports.clock);
-
     assert(ticket->done != NULL);
     assert(ticket->arena != NULL);
     ticket->err = (struct error){.status = STATUS_OK};
@@ -328,8 +304,6 @@ void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)
     ticket->timer = (struct clock_timer){.pending = false};
     if (driver->is_draining)
         refuse(driver, ticket, REASON_SHUTTING_DOWN);
-    else if (left_ms < SAGA_CALLER_LEFT_MS_MIN)
-        join_or_refuse(driver, ticket);
     else if (driver->count >= driver->config.orders_max)
         refuse(driver, ticket, REASON_TOO_MANY_ORDERS);
     else

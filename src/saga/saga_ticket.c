@@ -109,7 +109,10 @@ static void on_answer_time(struct clock_timer *timer)
     struct saga_ticket *ticket = CONTAINER_OF(timer, struct saga_ticket, timer);
     struct saga *saga = ticket->saga;
 
-    saga_answer_state(&saga->record.order, ticket);
+    if (saga->phase == SAGA_CLAIMING && !saga->claim_may_start && !saga->is_joining)
+        saga_answer_refuse(REASON_DEADLINE_TOO_SHORT, ticket);
+    else
+        saga_answer_state(&saga->record.order, ticket);
     ticket_detach(ticket);
     if (!saga_settle(saga))
         left_alone(saga);

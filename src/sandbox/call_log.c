@@ -51,6 +51,23 @@ struct call *call_log_find(struct call_log *log, uint64_t n)
     return n > log->forgotten && call->n == n ? call : NULL;
 }
 
+/* A character that does not fit is left out as a whole, so that the log stays UTF-8. */
+void call_log_note_order(struct call_log *log, uint64_t n, const char *order_id)
+{
+    struct call *call = call_log_find(log, n);
+    size_t len = strlen(order_id);
+
+    if (call == NULL)
+        return;
+    if (len >= sizeof(call->order_id)) {
+        len = sizeof(call->order_id) - 1;
+        while (len > 0 && ((unsigned char)order_id[len] & 0xc0) == 0x80)
+            len--;
+    }
+    memcpy(call->order_id, order_id, len);
+    call->order_id[len] = '\0';
+}
+
 static void call_print(const struct call *call, struct json_out *json)
 {
     json_out_begin(json, NULL, '{');

@@ -30,7 +30,9 @@ void call_log_reset(struct call_log *log);
 
 /* Notes a call and returns its number; texts are cut to fit. `key` may be NULL. */
 uint64_t call_log_add(struct call_log *log, const char *method, const char *path, const char *key);
-/* The call of that number, or NULL when the ring has gone over it. */
+/* Notes whose call it was, if it is still known. */
+void call_log_note_order(struct call_log *log, uint64_t n, const char *order_id);
+/* The call of that number, or NULL when the ring has gone over it or it was removed. */
 struct call *call_log_find(struct call_log *log, uint64_t n);
 
 /* An array of all calls still known, oldest first; of one order unless `order_id` is NULL. */

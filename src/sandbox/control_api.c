@@ -1,6 +1,7 @@
 /* Levers for tests: latency, faults, keys, shipments that leave, payments that settle. */
 #include "sandbox/route.h"
 
+#include "base/macros.h"
 #include "sandbox/json_out.h"
 
 #include <jansson.h>
@@ -83,6 +84,23 @@ static bool read_text(const json_t *request, const char *name, const char *fallb
     return text != NULL && (size_t)snprintf(out, size, "%s", text) < size;
 }
 
+/* A mistyped name would leave a test without its fault. */
+static bool knows_names(const json_t *request)
+{
+    static const char *const known[] = {"mode",  "path", "match",   "location",
+                                        "count", "skip", "delayMs", "probability"};
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        count += json_object_get(request, known[i]) != NULL;
+    return count == json_object_size(request);
+}
+
+static bool is_for_confirm_only(const struct fault_mode *mode)
+{
+    return mode->effect == FAULT_EFFECT_BEFORE_CANCEL || mode->effect == FAULT_EFFECT_AFTER_CANCEL;
+}
+
 /* NULL, or what is wrong. */
 static const char *read_rule(const json_t *request, struct fault_rule *out_rule)
 {
@@ -93,8 +111,12 @@ static const char *read_rule(const json_t *request, struct fault_rule *out_rule)
     out_rule->probability = probability != NULL ? json_number_value(probability) : 1.0;
     if (out_rule->mode == NULL)
         return "mode is unknown, see GET /control/faults";
+    if (!knows_names(request))
+        return "known are mode, path, match, location, count, skip, delayMs and probability";
     if (!read_text(request, "path", "*", out_rule->path, sizeof(out_rule->path)))
         return "path is the name of a call, of a group, or *";
+    if (is_for_confirm_only(out_rule->mode) && strcmp(out_rule->path, "confirm") != 0)
+        return "the path of this mode is confirm";
     if (!read_text(request, "match", "", out_rule->match, sizeof(out_rule->match)) ||
         !read_text(request, "location", "", out_rule->location, sizeof(out_rule->location)))
         return "match and location are short texts";
@@ -204,17 +226,13 @@ void control_ship(struct exchange *exchange)
 /* {"id": "pi_...", "succeeds": true}, or the id of a refund: ends "processing" and "pending". */
 void control_settle(struct exchange *exchange)
 {
-    struct payment_table *table = &exchange->sandbox->payments;
     json_t *request = read_json(exchange);
     const char *id = json_string_value(json_object_get(request, "id"));
     bool succeeds = !json_is_false(json_object_get(request, "succeeds"));
-    struct payment *payment = id != NULL ? payment_table_find(table, id) : NULL;
-    struct refund *refund = id != NULL ? payment_table_find_refund(table, id) : NULL;
 
     if (request == NULL)
         return;
-    if ((payment != NULL && payment_settle(payment, succeeds)) ||
-        (refund != NULL && refund_settle(refund, succeeds)))
+    if (id != NULL && settlement_now(exchange->sandbox, id, succeeds))
         done(exchange);
     else
         refuse(exchange, "nothing of that id is under way");

@@ -1,4 +1,5 @@
-/* How the bytes of an answer leave: whole, cut, reset, garbled, dripping, or never. */
+/* How the bytes of an answer leave: whole, cut, reset, garbled, dripping, or never. What they say is
+ * printed already. */
 #include "sandbox/exchange.h"
 
 #include <event2/buffer.h>
@@ -17,12 +18,12 @@ enum {
 
 static const char garbage[] = "<html><body><h1>It works!</h1></body></html>";
 
-static void log_status(const struct exchange *exchange)
+static void log_status(const struct exchange *exchange, int status)
 {
     struct call *call = call_log_find(&exchange->sandbox->calls, exchange->call_n);
 
-    if (call != NULL && exchange->call_n != 0)
-        call->status = exchange->answer.http_status;
+    if (call != NULL)
+        call->status = status;
 }
 
 static void send_body(struct exchange *exchange, int status, struct evbuffer *body)
@@ -35,18 +36,23 @@ static void send_body(struct exchange *exchange, int status, struct evbuffer *bo
     exchange_free(exchange);
 }
 
-/* Closes the connection, and the request with it; with a reset when `resets`. */
-static void cut(struct exchange *exchange, bool resets)
+/* The connection takes the request with it. When the client has closed it, the request is ours. */
+void delivery_cut(struct exchange *exchange, bool resets)
 {
     struct evhttp_connection *connection = evhttp_request_get_connection(exchange->request);
 
-    if (connection != NULL && resets) {
+    if (connection != NULL) {
+        struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
         const struct linger linger = {.l_onoff = 1};
-        evutil_socket_t fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    }
-    if (connection != NULL)
+        if (resets)
+            (void)setsockopt(bufferevent_getfd(stream), SOL_SOCKET, SO_LINGER, &linger,
+                             sizeof(linger));
+        /* evhttp closes the descriptor before it ends a write under way, and libevent complains. */
+        (void)bufferevent_disable(stream, EV_READ | EV_WRITE);
         evhttp_connection_free(connection);
+    } else {
+        evhttp_request_free(exchange->request);
+    }
     exchange_free(exchange);
 }
 
@@ -66,7 +72,7 @@ static void send_half(struct exchange *exchange)
         (void)!send(fd, head, (size_t)size, MSG_NOSIGNAL);
         (void)!send(fd, evbuffer_pullup(exchange->body, -1), len / 2, MSG_NOSIGNAL);
     }
-    cut(exchange, false);
+    delivery_cut(exchange, false);
 }
 
 static void send_truncated(struct exchange *exchange)
@@ -75,7 +81,7 @@ static void send_truncated(struct exchange *exchange)
     struct evbuffer *half = evbuffer_new();
 
     if (half == NULL) {
-        cut(exchange, false);
+        delivery_cut(exchange, false);
         return;
     }
     (void)evbuffer_remove_buffer(exchange->body, half, len / 2);
@@ -92,7 +98,7 @@ static void send_huge(struct exchange *exchange)
     for (size_t sent = 0; huge != NULL && sent < HUGE_SIZE; sent += sizeof(piece))
         (void)evbuffer_add(huge, piece, sizeof(piece));
     if (huge == NULL) {
-        cut(exchange, false);
+        delivery_cut(exchange, false);
         return;
     }
     (void)evbuffer_add_buffer(huge, exchange->body);
@@ -101,13 +107,6 @@ static void send_huge(struct exchange *exchange)
 }
 
 /* ------------------------------------------------------------------- answers that take their time */
-
-static void on_close_time(int descriptor, short events, void *arg)
-{
-    (void)descriptor;
-    (void)events;
-    cut(arg, false);
-}
 
 static void on_drip(int descriptor, short events, void *arg)
 {
@@ -119,7 +118,7 @@ static void on_drip(int descriptor, short events, void *arg)
     if (piece == NULL || evhttp_request_get_connection(exchange->request) == NULL) {
         if (piece != NULL)
             evbuffer_free(piece);
-        cut(exchange, false);
+        delivery_cut(exchange, false);
         return;
     }
     (void)evbuffer_remove_buffer(exchange->rest, piece, 1);
@@ -137,7 +136,7 @@ static void send_drip(struct exchange *exchange)
 {
     exchange->rest = evbuffer_new();
     if (exchange->rest == NULL) {
-        cut(exchange, false);
+        delivery_cut(exchange, false);
         return;
     }
     (void)evbuffer_add_buffer(exchange->rest, exchange->body);
@@ -161,7 +160,7 @@ static void on_endless(int descriptor, short events, void *arg)
         evhttp_request_get_connection(exchange->request) == NULL) {
         if (piece != NULL)
             evbuffer_free(piece);
-        cut(exchange, false);
+        delivery_cut(exchange, false);
         return;
     }
     memset(blanks, ' ', sizeof(blanks));
@@ -191,21 +190,41 @@ static void send_redirect(struct exchange *exchange)
     send_body(exchange, 307, exchange->body);
 }
 
+/* 0: none. */
+static int status_sent(const struct exchange *exchange)
+{
+    switch (exchange->fault.mode->delivery) {
+    case FAULT_DELIVERY_CLOSE:
+    case FAULT_DELIVERY_RESET:
+    case FAULT_DELIVERY_NEVER:
+        return 0;
+    case FAULT_DELIVERY_REDIRECT:
+        return 307;
+    case FAULT_DELIVERY_WHOLE:
+    case FAULT_DELIVERY_HALF:
+    case FAULT_DELIVERY_TRUNCATED:
+    case FAULT_DELIVERY_GARBAGE:
+    case FAULT_DELIVERY_HUGE:
+    case FAULT_DELIVERY_ENDLESS:
+    case FAULT_DELIVERY_DRIP:
+        break;
+    }
+    return exchange->answer.http_status;
+}
+
 void delivery_send(struct exchange *exchange)
 {
     enum fault_delivery delivery = exchange->fault.mode->delivery;
 
-    if (exchange->answer.http_status == 0) /* no effect, and no status of its own */
-        answer_body(&exchange->answer);
-    log_status(exchange);
-    answer_print(&exchange->answer, exchange->body);
+    log_status(exchange, status_sent(exchange));
     switch (delivery) {
     case FAULT_DELIVERY_WHOLE:
         send_body(exchange, exchange->answer.http_status, exchange->body);
         return;
     case FAULT_DELIVERY_CLOSE:
+    case FAULT_DELIVERY_NEVER:
     case FAULT_DELIVERY_RESET:
-        cut(exchange, delivery == FAULT_DELIVERY_RESET);
+        delivery_cut(exchange, delivery == FAULT_DELIVERY_RESET);
         return;
     case FAULT_DELIVERY_HALF:
         send_half(exchange);
@@ -224,9 +243,6 @@ void delivery_send(struct exchange *exchange)
         return;
     case FAULT_DELIVERY_DRIP:
         send_drip(exchange);
-        return;
-    case FAULT_DELIVERY_NEVER:
-        exchange_wait(exchange, 0, on_close_time);
         return;
     case FAULT_DELIVERY_REDIRECT:
         send_redirect(exchange);

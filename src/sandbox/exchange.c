@@ -1,6 +1,7 @@
 /* Life of an exchange up to its delivery. What a route does is in the *_api files. */
 #include "sandbox/exchange.h"
 
+#include "base/macros.h"
 #include "sandbox/route.h"
 
 #include <event2/buffer.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void exchange_free(struct exchange *exchange)
 {
@@ -26,8 +28,24 @@ void exchange_free(struct exchange *exchange)
 
 void exchange_free_all(struct sandbox *sandbox)
 {
-    while (!LIST_EMPTY(&sandbox->exchanges))
-        exchange_free(LIST_FIRST(&sandbox->exchanges));
+    while (!LIST_EMPTY(&sandbox->exchanges)) {
+        struct exchange *exchange = LIST_FIRST(&sandbox->exchanges);
+        if (evhttp_request_get_connection(exchange->request) == NULL)
+            evhttp_request_free(exchange->request);
+        exchange_free(exchange);
+    }
+}
+
+void exchange_drop_held(struct sandbox *sandbox)
+{
+    struct exchange *exchange = LIST_FIRST(&sandbox->exchanges);
+
+    while (exchange != NULL) {
+        struct exchange *next = LIST_NEXT(exchange, link);
+        if (exchange->is_held)
+            delivery_cut(exchange, false);
+        exchange = next;
+    }
 }
 
 static struct exchange *exchange_new(struct sandbox *sandbox, struct evhttp_request *request)
@@ -63,13 +81,10 @@ void exchange_wait(struct exchange *exchange, int64_t delay_ms,
 
 void exchange_note_order(struct exchange *exchange, const char *order_id)
 {
-    struct call *call = call_log_find(&exchange->sandbox->calls, exchange->call_n);
-
-    if (call != NULL && exchange->route->group != NULL)
-        (void)snprintf(call->order_id, sizeof(call->order_id), "%s", order_id);
+    call_log_note_order(&exchange->sandbox->calls, exchange->call_n, order_id);
 }
 
-/* ------------------------------------------------------------------------------------ acting */
+/* --------------------------------------------------------------------------------------- keys */
 
 static bool is_payment(const struct exchange *exchange)
 {
@@ -82,7 +97,8 @@ static bool has_key(const struct exchange *exchange)
            exchange->key != NULL;
 }
 
-/* Whether the key's own story answers the request instead of the route. */
+/* Whether the key's own story answers the request instead of the route. If not, the key is in use
+ * until exchange_act. */
 static bool answer_by_key(struct exchange *exchange)
 {
     struct sandbox *sandbox = exchange->sandbox;
@@ -111,52 +127,76 @@ static bool answer_by_key(struct exchange *exchange)
     return true;
 }
 
+/* An answer is worth storing when the provider had begun to act: successes, and refusals that say so. */
+static bool is_worth_storing(const struct answer *answer)
+{
+    return answer->kind != ANSWER_REFUSAL || refusal_row(answer->refusal)->is_stored;
+}
+
+/* ------------------------------------------------------------------------------------- acting */
+
+/* clang-format off */
+static const struct { int http_status; const char *name; } status_names[] = {
+    { 400, "INVALID_ARGUMENT" },
+    { 401, "UNAUTHENTICATED" },
+    { 403, "PERMISSION_DENIED" },
+    { 404, "NOT_FOUND" },
+    { 409, "ABORTED" },
+    { 422, "INVALID_ARGUMENT" },
+    { 429, "RESOURCE_EXHAUSTED" },
+    { 500, "INTERNAL" },
+    { 504, "DEADLINE_EXCEEDED" },
+};
+/* clang-format on */
+
+static const char *status_name(int http_status)
+{
+    for (size_t i = 0; i < COUNT_OF(status_names); i++) {
+        if (status_names[i].http_status == http_status)
+            return status_names[i].name;
+    }
+    return "UNAVAILABLE";
+}
+
+/* The status of the fault's mode, in the words of the API that is called. */
 static void answer_weather(struct exchange *exchange)
 {
     int status = exchange->fault.mode->http_status;
+    /* Only the message of 404 has room for it, and 404 is never stored. */
+    const char *detail = status == 404 ? evhttp_request_get_uri(exchange->request) : NULL;
 
     if (is_payment(exchange))
-        answer_refuse(&exchange->answer, refusal_of_status(status),
-                      evhttp_request_get_uri(exchange->request), NULL);
+        answer_refuse(&exchange->answer, refusal_of_status(status), detail, NULL);
     else
-        answer_status(&exchange->answer, status,
-                      status == 400 || status == 422 ? "INVALID_ARGUMENT" : "UNAVAILABLE",
-                      "injected by a fault rule");
+        answer_status(&exchange->answer, status, status_name(status), "injected by a fault rule");
     if (status == 429)
         evhttp_add_header(evhttp_request_get_output_headers(exchange->request), "Retry-After", "1");
 }
 
-/* An answer is worth storing when the provider had begun to act: successes, and refusals that say so. */
-static bool is_stored(const struct exchange *exchange)
+/* What the provider does, and what its key will repeat. */
+static void exchange_act(struct exchange *exchange)
 {
-    if (exchange->fault.mode->http_status != 0)
-        return exchange->fault.mode->is_stored;
-    return exchange->answer.kind != ANSWER_REFUSAL ||
-           refusal_row(exchange->answer.refusal)->is_stored;
+    const struct fault_mode *mode = exchange->fault.mode;
+
+    exchange->is_held = false;
+    if (mode->effect != FAULT_EFFECT_NONE)
+        exchange->route->act(exchange);
+    if (mode->is_stored)
+        answer_weather(exchange);
+    if (has_key(exchange))
+        key_table_finish(&exchange->sandbox->keys, exchange->key,
+                         is_worth_storing(&exchange->answer) ? &exchange->answer : NULL);
 }
 
-static void exchange_act(struct exchange *exchange, bool has_effect)
+/* What the client is told instead of the truth, be it new or repeated by its key; then printed. */
+static void exchange_put_answer(struct exchange *exchange)
 {
-    struct answer real = exchange->answer;
-    bool is_mine = !has_key(exchange) || !answer_by_key(exchange);
+    const struct fault_mode *mode = exchange->fault.mode;
 
-    exchange->has_acted = true;
-    exchange->awaits_cancel = false;
-    if (!is_mine)
-        return;
-    if (has_effect)
-        exchange->route->act(exchange);
-    real = exchange->answer;
-    if (exchange->fault.mode->http_status != 0)
+    if (mode->http_status != 0 && !mode->is_stored)
         answer_weather(exchange);
-    if (has_key(exchange)) {
-        /* A fault that hides the answer does not change what the key repeats. */
-        bool hides = exchange->fault.mode->http_status != 0 && !exchange->fault.mode->is_stored;
-        const struct answer *kept = hides ? &real : &exchange->answer;
-        bool keeps = hides ? has_effect && real.kind != ANSWER_REFUSAL : is_stored(exchange);
-        key_table_finish(&exchange->sandbox->keys, exchange->key, keeps ? kept : NULL);
-    }
-    answer_alter(&exchange->answer, exchange->fault.mode->alteration);
+    answer_alter(&exchange->answer, mode->alteration);
+    answer_print(&exchange->answer, exchange->body);
 }
 
 static void on_answer_time(int descriptor, short events, void *arg)
@@ -172,54 +212,71 @@ static void on_effect_time(int descriptor, short events, void *arg)
 
     (void)descriptor;
     (void)events;
-    if (!exchange->has_acted)
-        exchange_act(exchange, true);
+    if (exchange->is_held) {
+        exchange_act(exchange);
+        exchange_put_answer(exchange);
+    }
     delivery_send(exchange);
 }
 
+/* They are only answered after the cancellation is: their timer is made due, not called. */
 void exchange_release_confirmations(struct sandbox *sandbox, const char *payment_id,
                                     enum fault_effect which)
 {
     struct exchange *exchange;
 
     LIST_FOREACH (exchange, &sandbox->exchanges, link) {
-        if (exchange->awaits_cancel && exchange->fault.mode->effect == which &&
+        if (exchange->is_held && exchange->fault.mode->effect == which &&
             strcmp(exchange->id, payment_id) == 0) {
-            exchange_act(exchange, true);
-            exchange_wait(exchange, 0, on_answer_time);
+            exchange_act(exchange);
+            exchange_put_answer(exchange);
+            event_active(exchange->timer, EV_TIMEOUT, 0);
         }
     }
 }
 
-static int64_t latency_ms(const struct exchange *exchange)
+static bool holds_effect(enum fault_effect effect)
 {
-    if (exchange->route->group == NULL)
-        return 0;
-    return is_payment(exchange) ? exchange->sandbox->payment_latency_ms
-                                : exchange->sandbox->shipping_latency_ms;
+    switch (effect) {
+    case FAULT_EFFECT_NOW:
+    case FAULT_EFFECT_NONE:
+        return false;
+    case FAULT_EFFECT_LATE:
+    case FAULT_EFFECT_BEFORE_CANCEL:
+    case FAULT_EFFECT_AFTER_CANCEL:
+        return true;
+    }
+    return false;
 }
 
-/* The effect comes when the mode says; the answer, after the latency on demand. */
+/* Between the effect and the answer. */
+static int64_t answer_delay_ms(const struct exchange *exchange)
+{
+    int64_t delay_ms = exchange->fault.mode->delays_answer ? exchange->fault.delay_ms : 0;
+
+    if (exchange->route->group == NULL)
+        return 0;
+    return delay_ms + (is_payment(exchange) ? exchange->sandbox->payment_latency_ms
+                                            : exchange->sandbox->shipping_latency_ms);
+}
+
+/* A fault without an effect, unless it is stored, stands in front of the provider: keys too are not
+ * looked at. */
 static void exchange_run(struct exchange *exchange)
 {
     const struct fault_mode *mode = exchange->fault.mode;
-    int64_t delay_ms = latency_ms(exchange);
+    bool arrives = mode->effect != FAULT_EFFECT_NONE || mode->is_stored;
+    int64_t delay_ms = answer_delay_ms(exchange);
 
-    switch (mode->effect) {
-    case FAULT_EFFECT_NOW:
-    case FAULT_EFFECT_NONE:
-        exchange_act(exchange, mode->effect == FAULT_EFFECT_NOW);
-        break;
-    case FAULT_EFFECT_LATE:
-        exchange_wait(exchange, exchange->fault.delay_ms, on_effect_time);
-        return;
-    case FAULT_EFFECT_BEFORE_CANCEL:
-    case FAULT_EFFECT_AFTER_CANCEL:
-        exchange->awaits_cancel = true;
-        exchange_wait(exchange, exchange->fault.delay_ms, on_effect_time);
-        return;
+    if (arrives && !(has_key(exchange) && answer_by_key(exchange))) {
+        if (holds_effect(mode->effect)) {
+            exchange->is_held = true;
+            exchange_wait(exchange, exchange->fault.delay_ms, on_effect_time);
+            return;
+        }
+        exchange_act(exchange);
     }
-    delay_ms += mode->delays_answer ? exchange->fault.delay_ms : 0;
+    exchange_put_answer(exchange);
     if (delay_ms > 0)
         exchange_wait(exchange, delay_ms, on_answer_time);
     else
@@ -228,14 +285,25 @@ static void exchange_run(struct exchange *exchange)
 
 /* ----------------------------------------------------------------------------------- reading */
 
-static bool is_authorized(const struct exchange *exchange)
+static enum refusal check_bearer(const struct exchange *exchange)
 {
     const char *value =
         evhttp_find_header(evhttp_request_get_input_headers(exchange->request), "Authorization");
+    const char *expected = exchange->sandbox->api_key;
 
     if (value == NULL || strncmp(value, "Bearer ", 7) != 0 || value[7] == '\0')
-        return false;
-    return exchange->sandbox->api_key == NULL || strcmp(value + 7, exchange->sandbox->api_key) == 0;
+        return REFUSAL_KEY_MISSING;
+    return expected == NULL || strcmp(value + 7, expected) == 0 ? REFUSAL_NONE
+                                                                : REFUSAL_KEY_INVALID;
+}
+
+static bool is_form(const struct exchange *exchange)
+{
+    const char *type =
+        evhttp_find_header(evhttp_request_get_input_headers(exchange->request), "Content-Type");
+
+    return exchange->text[0] == '\0' || type == NULL ||
+           strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0;
 }
 
 /* The body and the query as text; false without memory or with a NUL inside. */
@@ -264,23 +332,25 @@ static bool read_form(struct exchange *exchange)
 /* REFUSAL_NONE when the route may act. */
 static enum refusal exchange_read(struct exchange *exchange)
 {
-    exchange->key =
-        evhttp_find_header(evhttp_request_get_input_headers(exchange->request), "Idempotency-Key");
-    if (is_payment(exchange) && !is_authorized(exchange))
-        return REFUSAL_KEY_MISSING;
+    enum refusal refusal = is_payment(exchange) ? check_bearer(exchange) : REFUSAL_NONE;
+
+    if (refusal != REFUSAL_NONE)
+        return refusal;
     if (is_payment(exchange) && exchange->key != NULL && !key_is_valid(exchange->key))
         return REFUSAL_IDEMPOTENCY_INVALID;
+    if (is_payment(exchange) && !is_form(exchange))
+        return REFUSAL_MEDIA_TYPE;
     return read_form(exchange) ? REFUSAL_NONE : REFUSAL_BODY_UNREADABLE;
 }
 
-static void exchange_pick_fault(struct exchange *exchange, const char *body)
+static void exchange_pick_fault(struct exchange *exchange)
 {
     const struct fault_call call = {
         .name = exchange->route->name,
         .group = exchange->route->group,
         .path = evhttp_request_get_uri(exchange->request),
         .key = exchange->key,
-        .body = body,
+        .body = exchange->text,
     };
     struct call *logged = call_log_find(&exchange->sandbox->calls, exchange->call_n);
 
@@ -292,44 +362,73 @@ static void exchange_pick_fault(struct exchange *exchange, const char *body)
         logged->fault = exchange->fault.mode->name;
 }
 
+/* Every call of the two APIs stands in the log, also one that a fault hides from the provider. */
+static void exchange_log(struct exchange *exchange)
+{
+    bool is_get = exchange->route->method == EVHTTP_REQ_GET;
+    bool has_valid_key = exchange->key != NULL && key_is_valid(exchange->key);
+
+    exchange->call_n = call_log_add(&exchange->sandbox->calls, is_get ? "GET" : "POST",
+                                    evhttp_request_get_uri(exchange->request),
+                                    has_valid_key ? exchange->key : NULL);
+}
+
 static void exchange_refuse(struct exchange *exchange, enum refusal refusal)
 {
     answer_refuse(&exchange->answer, refusal, evhttp_request_get_uri(exchange->request), NULL);
+    answer_print(&exchange->answer, exchange->body);
     delivery_send(exchange);
+}
+
+static void exchange_begin(struct exchange *exchange)
+{
+    enum refusal refusal;
+
+    exchange->key =
+        evhttp_find_header(evhttp_request_get_input_headers(exchange->request), "Idempotency-Key");
+    if (exchange->route->group != NULL) {
+        exchange_log(exchange);
+        exchange_pick_fault(exchange);
+    }
+    refusal = exchange_read(exchange);
+    if (refusal != REFUSAL_NONE) {
+        exchange_refuse(exchange, refusal);
+        return;
+    }
+    if (exchange->route->note != NULL)
+        exchange->route->note(exchange);
+    exchange_run(exchange);
+}
+
+/* What we print of it is JSON, which raw bytes of a URL would break. */
+static bool is_ascii(const char *uri)
+{
+    while (*uri > 0x20 && *uri < 0x7f)
+        uri++;
+    return *uri == '\0';
 }
 
 void exchange_on_request(struct evhttp_request *request, void *arg)
 {
-    struct sandbox *sandbox = arg;
-    struct exchange *exchange = exchange_new(sandbox, request);
-    enum refusal refusal;
+    struct exchange *exchange = exchange_new(arg, request);
 
     if (exchange == NULL) {
         evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
         return;
     }
-    exchange->route = route_find(evhttp_request_get_command(request),
+    if (!is_ascii(evhttp_request_get_uri(request))) {
+        answer_refuse(&exchange->answer, REFUSAL_ROUTE_UNKNOWN, "not ASCII", NULL);
+        answer_print(&exchange->answer, exchange->body);
+        delivery_send(exchange);
+        return;
+    }
+    exchange->route = route_find((int)evhttp_request_get_command(request),
                                  evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request)),
                                  exchange->id, sizeof(exchange->id));
-    if (exchange->route == NULL) {
+    if (exchange->route == NULL)
         exchange_refuse(exchange, REFUSAL_ROUTE_UNKNOWN);
-        return;
-    }
-    if (!read_text(exchange)) {
+    else if (!read_text(exchange))
         exchange_refuse(exchange, REFUSAL_BODY_UNREADABLE);
-        return;
-    }
-    if (exchange->route->group != NULL) {
-        const char *key =
-            evhttp_find_header(evhttp_request_get_input_headers(request), "Idempotency-Key");
-        exchange->call_n = call_log_add(&sandbox->calls,
-                                        exchange->route->method == EVHTTP_REQ_GET ? "GET" : "POST",
-                                        evhttp_request_get_uri(request), key);
-        exchange_pick_fault(exchange, exchange->text);
-    }
-    refusal = exchange_read(exchange);
-    if (refusal != REFUSAL_NONE)
-        exchange_refuse(exchange, refusal);
     else
-        exchange_run(exchange);
+        exchange_begin(exchange);
 }

@@ -87,6 +87,7 @@ struct fault_pick {
 };
 
 void fault_table_init(struct fault_table *table, uint64_t seed);
+/* All as at the start: no rules, keys honoured. Chance goes on. */
 void fault_table_clear(struct fault_table *table);
 
 /* False when the table is full. */

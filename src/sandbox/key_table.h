@@ -3,9 +3,9 @@
  *   (none) ──begin: NEW──> in progress ──finish, stored──> repeats its answer
  *                               └──finish, not stored──> (none)
  *
- * A provider's keys expire (key_table_expire) and some providers ignore them (the caller's business:
- * it does not ask). Either way a key stays known to the ledger. Records live until deinit, and are
- * linked to the payment they named, which must live as long. */
+ * A provider's keys expire (key_table_expire), and some providers ignore them (`honours` of
+ * key_table_begin). Either way a key stays known to the ledger. Records live until deinit, and are
+ * linked to the first payment they named, which must live as long. */
 #pragma once
 
 #include "sandbox/answer.h"

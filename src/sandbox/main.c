@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 #include <event2/http.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -71,12 +72,14 @@ static bool read_key_file(struct options *options, const char *file)
 {
     FILE *in = fopen(file, "re");
     bool ok = in != NULL && fgets(options->key, sizeof(options->key), in) != NULL;
+    size_t len = strcspn(options->key, "\r\n");
 
     if (in != NULL)
         (void)fclose(in);
-    options->key[strcspn(options->key, "\r\n")] = '\0';
+    ok = ok && len > 0 && len < sizeof(options->key) - 1; /* a longer one would be cut */
+    options->key[len] = '\0';
     options->api_key = options->key;
-    return ok && options->key[0] != '\0';
+    return ok;
 }
 
 static bool read_option(struct options *options, const char *name, const char *value)
@@ -90,7 +93,8 @@ static bool read_option(struct options *options, const char *name, const char *v
     if (strcmp(name, "--api-key-file") == 0)
         return read_key_file(options, value);
     if (strcmp(name, "--latency") == 0)
-        return number_parse_duration(value, &options->latency_ms);
+        return number_parse_duration(value, &options->latency_ms) &&
+               options->latency_ms <= FAULT_DELAY_MS_MAX;
     if (strcmp(name, "--max-payments") == 0)
         return number_parse(value, 1, 100000000, &options->count_max);
     if (strcmp(name, "--seed") == 0)
@@ -101,7 +105,7 @@ static bool read_option(struct options *options, const char *name, const char *v
 /* -1: go on; otherwise the exit code. */
 static int read_options(struct options *options, int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         if (strcmp(argv[i], "--help") == 0) {
             (void)fputs(help, stdout);
             return EXIT_SUCCESS;
@@ -117,7 +121,6 @@ static int read_options(struct options *options, int argc, char **argv)
                           argv[i]);
             return EXIT_USAGE;
         }
-        i++;
     }
     return -1;
 }
@@ -135,19 +138,31 @@ static uint16_t port_of(struct evhttp_bound_socket *bound)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
+/* Renamed into place: whoever sees the file sees a whole number. */
+static bool write_port(const char *file, uint16_t port)
+{
+    char part[PATH_MAX];
+    FILE *out = NULL;
+    bool ok = (size_t)snprintf(part, sizeof(part), "%s.part", file) < sizeof(part);
+
+    if (ok)
+        out = fopen(part, "we");
+    ok = out != NULL && fprintf(out, "%u\n", port) > 0;
+    if (out != NULL && fclose(out) != 0)
+        ok = false;
+    ok = ok && rename(part, file) == 0;
+    if (!ok)
+        (void)fprintf(stderr, "orderd-sandbox: cannot write %s\n", file);
+    return ok;
+}
+
 static bool announce(const struct options *options, uint16_t port)
 {
-    FILE *out;
-
     printf("orderd-sandbox listens on %s:%u\n", options->host, port);
     (void)fflush(stdout);
     if (options->port_file == NULL)
         return true;
-    out = fopen(options->port_file, "we");
-    if (out == NULL)
-        return false;
-    (void)fprintf(out, "%u\n", port);
-    return fclose(out) == 0;
+    return write_port(options->port_file, port);
 }
 
 static void on_signal(evutil_socket_t number, short events, void *arg)
@@ -169,6 +184,8 @@ static bool serve(struct sandbox *sandbox, struct evhttp *http, const struct opt
     if (bound == NULL)
         (void)fprintf(stderr, "orderd-sandbox: cannot listen on %s:%u\n", options->host,
                       options->port);
+    else /* evhttp's own backlog is too short for many connections at once */
+        (void)listen(evhttp_bound_socket_get_fd(bound), BACKLOG);
     ok = ok && bound != NULL && announce(options, port_of(bound));
     if (ok)
         (void)event_base_dispatch(sandbox->base);

@@ -132,7 +132,7 @@ void refund_start(struct refund *refund, enum outcome outcome)
 
     assert(refund->amount > 0);
     assert(refund->amount <= payment_refundable(payment));
-    STAILQ_INSERT_TAIL(&payment->refunds, refund, next);
+    STAILQ_INSERT_HEAD(&payment->refunds, refund, next);
     payment->refund_pending += refund->amount;
     refund->status = REFUND_PENDING;
     if (outcome != OUTCOME_PROCESSING)

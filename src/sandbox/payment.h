@@ -76,8 +76,8 @@ struct payment {
     const char *metadata; /* a JSON object */
     struct order_entry *order;
     STAILQ_ENTRY(payment) next_of_order;
-    STAILQ_HEAD(payment_refunds, refund) refunds;
-    STAILQ_HEAD(payment_keys, key_record) keys; /* every idempotency key that named it */
+    STAILQ_HEAD(payment_refunds, refund) refunds; /* newest first */
+    STAILQ_HEAD(payment_keys, key_record) keys;   /* every idempotency key that named it */
     UT_hash_handle hh;
     char text[];
 };

@@ -3,20 +3,21 @@
 #include "sandbox/route.h"
 
 #include "base/macros.h"
+#include "base/number.h"
 #include "sandbox/card.h"
 #include "sandbox/json_out.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <event2/buffer.h>
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     LIST_DEFAULT = 10,
     LIST_MAX = 100,
-    METADATA_COUNT_MAX = 50
+    METADATA_COUNT_MAX = 50,
+    METADATA_KEY_LEN_MAX = 40,
+    METADATA_VALUE_LEN_MAX = 500
 };
 static const int64_t amount_max = 999999999999;
 
@@ -53,11 +54,7 @@ static bool check_known(struct exchange *exchange, const char *const *known)
 
 static bool read_amount(struct exchange *exchange, const char *text, int64_t *out_amount)
 {
-    char *end;
-
-    errno = 0;
-    *out_amount = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || *out_amount < 1) {
+    if (!number_parse(text, 1, INT64_MAX, out_amount)) {
         refuse(exchange, REFUSAL_INTEGER_INVALID, "amount");
         return false;
     }
@@ -87,6 +84,16 @@ static bool read_card(struct exchange *exchange, const struct card **out_card)
     return true;
 }
 
+/* What may stand between the brackets: it is printed as the name of a JSON field as it is. */
+static bool is_metadata_key(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == '"' || text[i] == '\\')
+            return false;
+    }
+    return len >= 1 && len <= METADATA_KEY_LEN_MAX;
+}
+
 /* metadata[...] as a JSON object, printed into `out` (not terminated). */
 static bool print_metadata(struct exchange *exchange, struct evbuffer *out)
 {
@@ -98,11 +105,12 @@ static bool print_metadata(struct exchange *exchange, struct evbuffer *out)
     for (size_t i = 0; i < exchange->form.field_count; i++) {
         const char *name = exchange->form.fields[i].name;
         size_t len = strlen(name);
-        char key[41] = "";
+        char key[METADATA_KEY_LEN_MAX + 1] = "";
         if (strncmp(name, "metadata[", 9) != 0)
             continue;
-        if (++count > METADATA_COUNT_MAX || len < 11 || len > 50 || name[len - 1] != ']' ||
-            strpbrk(name + 9, "\"\\") != NULL || strlen(exchange->form.fields[i].value) > 500) {
+        if (++count > METADATA_COUNT_MAX || name[len - 1] != ']' ||
+            !is_metadata_key(name + 9, len - 10) ||
+            strlen(exchange->form.fields[i].value) > METADATA_VALUE_LEN_MAX) {
             refuse(exchange, REFUSAL_METADATA_TOO_LARGE, NULL);
             return false;
         }
@@ -135,7 +143,6 @@ static struct payment *find_payment(struct exchange *exchange, const char *id,
         refuse(exchange, otherwise, id);
         return NULL;
     }
-    exchange_note_order(exchange, payment->order_id);
     if (exchange->key != NULL)
         key_table_link(&exchange->sandbox->keys, exchange->key, payment);
     return payment;
@@ -150,41 +157,11 @@ static void answer_outcome(struct exchange *exchange, enum refusal refusal,
         answer_refuse(&exchange->answer, refusal, payment_status_name(payment->status), payment);
 }
 
-struct settlement {
-    struct sandbox *sandbox;
-    char payment_id[IDENT_SIZE];
-};
-
-static void on_settle(evutil_socket_t descriptor, short events, void *arg)
+/* Whether a fault lets it end by itself: "processing" and "pending" with a delay. */
+static void settle_later(struct exchange *exchange, const char *id)
 {
-    struct settlement *settlement = arg;
-    struct payment *payment =
-        payment_table_find(&settlement->sandbox->payments, settlement->payment_id);
-
-    (void)descriptor;
-    (void)events;
-    if (payment != NULL)
-        (void)payment_settle(payment, true);
-    free(settlement);
-}
-
-/* "processing" ends by itself after the rule's delay, if it has one. */
-static void settle_later(struct exchange *exchange, const struct payment *payment)
-{
-    int64_t delay_ms = exchange->fault.delay_ms;
-    const struct timeval delay = {.tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000};
-    struct settlement *settlement;
-
-    if (exchange->fault.mode->outcome != OUTCOME_PROCESSING || delay_ms == 0)
-        return;
-    settlement = calloc(1, sizeof(*settlement));
-    if (settlement == NULL)
-        return;
-    settlement->sandbox = exchange->sandbox;
-    memcpy(settlement->payment_id, payment->id, sizeof(payment->id));
-    if (event_base_once(exchange->sandbox->base, -1, EV_TIMEOUT, on_settle, settlement, &delay) !=
-        0)
-        free(settlement);
+    if (exchange->fault.mode->outcome == OUTCOME_PROCESSING && exchange->fault.delay_ms > 0)
+        settlement_later(exchange->sandbox, id, exchange->fault.delay_ms);
 }
 
 static void confirm(struct exchange *exchange, struct payment *payment, const struct card *card)
@@ -195,9 +172,66 @@ static void confirm(struct exchange *exchange, struct payment *payment, const st
             is_true(exchange, "off_session") || is_true(exchange, "error_on_requires_action"),
         .outcome = exchange->fault.mode->outcome,
     };
+    enum refusal refusal = payment_confirm(payment, &confirmation);
 
-    answer_outcome(exchange, payment_confirm(payment, &confirmation), payment);
-    settle_later(exchange, payment);
+    answer_outcome(exchange, refusal, payment);
+    if (refusal == REFUSAL_NONE)
+        settle_later(exchange, payment->id);
+}
+
+/* The specification's metadata is printed into `metadata`. */
+static bool read_spec(struct exchange *exchange, struct evbuffer *metadata,
+                      struct payment_spec *out_spec)
+{
+    const struct form *form = &exchange->form;
+    const char *amount = form_get(form, "amount");
+
+    out_spec->currency = text_or_empty(form_get(form, "currency"));
+    out_spec->order_id = text_or_empty(form_get(form, "metadata[order_id]"));
+    out_spec->attempt = text_or_empty(form_get(form, "metadata[attempt]"));
+    if (amount == NULL) {
+        refuse(exchange, REFUSAL_PARAMETER_MISSING, "amount");
+        return false;
+    }
+    if (!is_currency(out_spec->currency)) {
+        refuse(exchange, REFUSAL_CURRENCY_INVALID, out_spec->currency);
+        return false;
+    }
+    if (!read_amount(exchange, amount, &out_spec->amount) ||
+        !read_card(exchange, &out_spec->card) || !print_metadata(exchange, metadata))
+        return false;
+    out_spec->metadata = (const char *)evbuffer_pullup(metadata, -1);
+    return out_spec->metadata != NULL;
+}
+
+/* How a confirmation is done cannot be said where none is asked for. */
+static bool check_confirm_only(struct exchange *exchange)
+{
+    static const char *const names[] = {"off_session", "error_on_requires_action"};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (form_get(&exchange->form, names[i]) != NULL && !is_true(exchange, "confirm")) {
+            refuse(exchange, REFUSAL_NEEDS_CONFIRM, names[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void open_payment(struct exchange *exchange, const struct payment_spec *spec)
+{
+    struct payment *payment = payment_table_add(&exchange->sandbox->payments, spec);
+
+    if (payment == NULL) {
+        refuse(exchange, REFUSAL_FULL, NULL);
+        return;
+    }
+    if (exchange->key != NULL)
+        key_table_link(&exchange->sandbox->keys, exchange->key, payment);
+    if (is_true(exchange, "confirm"))
+        confirm(exchange, payment, NULL);
+    else
+        answer_payment(&exchange->answer, payment);
 }
 
 void payment_api_open(struct exchange *exchange)
@@ -216,37 +250,15 @@ void payment_api_open(struct exchange *exchange)
                                         "capture_method",
                                         NULL};
     struct payment_spec spec = {0};
-    const char *amount = form_get(&exchange->form, "amount");
     struct evbuffer *metadata = evbuffer_new();
-    struct payment *payment;
 
-    spec.currency = text_or_empty(form_get(&exchange->form, "currency"));
-    spec.order_id = text_or_empty(form_get(&exchange->form, "metadata[order_id]"));
-    spec.attempt = text_or_empty(form_get(&exchange->form, "metadata[attempt]"));
-    exchange_note_order(exchange, spec.order_id);
     if (metadata == NULL) {
         refuse(exchange, REFUSAL_UNAVAILABLE, NULL);
         return;
     }
-    if (amount == NULL)
-        refuse(exchange, REFUSAL_PARAMETER_MISSING, "amount");
-    else if (!is_currency(spec.currency))
-        refuse(exchange, REFUSAL_CURRENCY_INVALID, spec.currency);
-    else if (check_known(exchange, known) && read_amount(exchange, amount, &spec.amount) &&
-             read_card(exchange, &spec.card) && print_metadata(exchange, metadata)) {
-        spec.metadata = (const char *)evbuffer_pullup(metadata, -1);
-        payment = payment_table_add(&exchange->sandbox->payments, &spec);
-        if (payment == NULL) {
-            refuse(exchange, REFUSAL_FULL, NULL);
-        } else {
-            if (exchange->key != NULL)
-                key_table_link(&exchange->sandbox->keys, exchange->key, payment);
-            if (is_true(exchange, "confirm"))
-                confirm(exchange, payment, NULL);
-            else
-                answer_payment(&exchange->answer, payment);
-        }
-    }
+    if (check_known(exchange, known) && check_confirm_only(exchange) &&
+        read_spec(exchange, metadata, &spec))
+        open_payment(exchange, &spec);
     evbuffer_free(metadata);
 }
 
@@ -299,6 +311,7 @@ static void start_refund(struct exchange *exchange, struct payment *payment, int
     }
     refund_start(refund, exchange->fault.mode->outcome);
     answer_refund(&exchange->answer, refund);
+    settle_later(exchange, refund->id);
 }
 
 void payment_api_refund(struct exchange *exchange)
@@ -347,7 +360,7 @@ static void list_end(struct json_out *json, bool has_more)
     json_out_end(json, '}');
 }
 
-/* Newest first. */
+/* Both lists: newest first. */
 void payment_api_list(struct exchange *exchange)
 {
     const struct payment_table *table = &exchange->sandbox->payments;
@@ -375,14 +388,31 @@ void payment_api_list_refunds(struct exchange *exchange)
 {
     const char *id = text_or_empty(form_get(&exchange->form, "payment_intent"));
     struct payment *payment = find_payment(exchange, id, REFUSAL_REFUND_PAYMENT_UNKNOWN);
+    size_t left = list_limit(exchange);
     struct refund *refund;
     struct json_out json;
 
     if (payment == NULL)
         return;
     list_begin(exchange, &json, "/v1/refunds");
-    STAILQ_FOREACH (refund, &payment->refunds, next) {
+    refund = STAILQ_FIRST(&payment->refunds);
+    for (; refund != NULL && left > 0; left--) {
         answer_print_refund(&json, refund);
+        refund = STAILQ_NEXT(refund, next);
     }
-    list_end(&json, false);
+    list_end(&json, refund != NULL);
+}
+
+/* -------------------------------------------------------------------------------- for the log */
+
+/* The order stands in the payment that is named, or with the one to be opened. */
+void payment_api_note(struct exchange *exchange)
+{
+    const char *id = form_get(&exchange->form, "payment_intent");
+    const struct payment *payment =
+        payment_table_find(&exchange->sandbox->payments, id != NULL ? id : exchange->id);
+
+    exchange_note_order(
+        exchange, payment != NULL ? payment->order_id
+                                  : text_or_empty(form_get(&exchange->form, "metadata[order_id]")));
 }

@@ -34,7 +34,6 @@ static const struct refusal_row refusal_rows[REFUSAL_COUNT] = {
         "Received unknown parameter: {}" },
     [REFUSAL_PARAMETER_MISSING] = { 400, false, INVALID, "parameter_missing", NULL, "{}",
         "Missing required param: {}." },
-    [REFUSAL_PARAMETER_INVALID] = { 400, false, INVALID, NULL, NULL, "{}", "Invalid value: {}." },
     [REFUSAL_INTEGER_INVALID] = { 400, false, INVALID, "parameter_invalid_integer", NULL, "{}",
         "This value must be an integer greater than or equal to 1: {}." },
     [REFUSAL_AMOUNT_TOO_LARGE] = { 400, false, INVALID, "amount_too_large", NULL, "amount",
@@ -51,8 +50,6 @@ static const struct refusal_row refusal_rows[REFUSAL_COUNT] = {
         "No such payment_intent: '{}'" },
     [REFUSAL_REFUND_PAYMENT_UNKNOWN] = { 404, false, INVALID, "resource_missing", NULL,
         "payment_intent", "No such payment_intent: '{}'" },
-    [REFUSAL_REFUND_UNKNOWN] = { 404, false, INVALID, "resource_missing", NULL, "refund",
-        "No such refund: '{}'" },
 
     [REFUSAL_PAYMENT_METHOD_MISSING] = { 400, true, INVALID, UNEXPECTED, NULL, NULL,
         "You cannot confirm this PaymentIntent because it's missing a payment method." },

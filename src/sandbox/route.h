@@ -10,9 +10,9 @@ const struct route *route_find(int method, const char *path, char *out_id, size_
 
 /* payment_api.c */
 exchange_act_fn payment_api_open, payment_api_list, payment_api_look, payment_api_confirm,
-    payment_api_cancel, payment_api_refund, payment_api_list_refunds;
+    payment_api_cancel, payment_api_refund, payment_api_list_refunds, payment_api_note;
 /* shipping_api.c */
-exchange_act_fn shipping_api_create, shipping_api_cancel;
+exchange_act_fn shipping_api_create, shipping_api_cancel, shipping_api_note;
 /* ledger.c */
 exchange_act_fn ledger_show, ledger_reset;
 /* control_api.c */

@@ -11,6 +11,7 @@ static void sandbox_init_ledger(struct sandbox *sandbox)
 
 static void sandbox_deinit_ledger(struct sandbox *sandbox)
 {
+    settlement_free_all(sandbox);
     key_table_deinit(&sandbox->keys);
     payment_table_deinit(&sandbox->payments);
     shipment_table_deinit(&sandbox->shipments);
@@ -20,6 +21,7 @@ static void sandbox_deinit_ledger(struct sandbox *sandbox)
 int sandbox_init(struct sandbox *sandbox)
 {
     LIST_INIT(&sandbox->exchanges);
+    LIST_INIT(&sandbox->settlements);
     ident_source_init(&sandbox->ids);
     fault_table_init(&sandbox->faults, sandbox->seed);
     sandbox_init_ledger(sandbox);

@@ -7,6 +7,7 @@
 #include "sandbox/key_table.h"
 #include "sandbox/order_index.h"
 #include "sandbox/payment_table.h"
+#include "sandbox/settlement.h"
 #include "sandbox/shipment_table.h"
 
 #include <stdint.h>
@@ -31,11 +32,13 @@ struct sandbox {
     struct key_table keys;
     struct call_log calls;
     struct fault_table faults;
-    struct exchange_list exchanges; /* not answered yet */
+    struct exchange_list exchanges;     /* not answered yet */
+    struct settlement_list settlements; /* of payments and refunds under way */
 };
 
 /* 0, or -1 without memory. base, api_key, latencies, count_max and seed are set before. */
 int sandbox_init(struct sandbox *sandbox);
 void sandbox_deinit(struct sandbox *sandbox);
-/* Forgets payments, shipments, keys and calls; faults stay. */
+/* Forgets payments, shipments, keys and calls; faults stay. Before it, exchanges whose effect is still
+ * to come are dropped (exchange_drop_held). */
 void sandbox_reset(struct sandbox *sandbox);

@@ -2,6 +2,7 @@
 #include "sandbox/route.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 static void refuse(struct exchange *exchange, const char *message)
@@ -22,6 +23,12 @@ static const char *text_of(const json_t *object, const char *name, const char *p
     return text != NULL ? text : json_string_value(json_object_get(object, proto_name));
 }
 
+/* Longer ones could not be named in the URL of a recall. */
+static bool is_id(const char *text)
+{
+    return text != NULL && text[0] != '\0' && strlen(text) <= KEY_LEN_MAX;
+}
+
 static bool is_served(const json_t *request)
 {
     const json_t *address = json_object_get(request, "shipTo");
@@ -40,7 +47,6 @@ static void create(struct exchange *exchange, const char *request_id, const char
     struct shipment_table *table = &exchange->sandbox->shipments;
     struct shipment *shipment = shipment_table_find(table, request_id);
 
-    exchange_note_order(exchange, order_id);
     if (shipment == NULL)
         shipment = shipment_table_add(table, request_id, order_id, SHIPMENT_ACCEPTED);
     if (shipment == NULL) {
@@ -62,8 +68,8 @@ void shipping_api_create(struct exchange *exchange)
 
     if (request == NULL)
         refuse(exchange, "the body is not JSON");
-    else if (request_id == NULL || request_id[0] == '\0' || order_id == NULL)
-        refuse(exchange, "requestId and orderId are required");
+    else if (!is_id(request_id) || !is_id(order_id))
+        refuse(exchange, "requestId and orderId are required, 255 bytes at most");
     else if (!is_served(request))
         refuse(exchange, "nothing is shipped to this address");
     else
@@ -71,25 +77,34 @@ void shipping_api_create(struct exchange *exchange)
     json_decref(request);
 }
 
-/* The order stands in the request_id: "<order id>.<attempt>.ship". */
-static void note_order_of(struct exchange *exchange, const struct shipment *shipment)
+/* A recall names its order only in the request_id: "<order id>.<attempt>.ship"; "" if it is not like
+ * that. */
+static void order_of_request(const char *request_id, char out[KEY_LEN_MAX + 1])
 {
-    if (shipment->order_id[0] != '\0')
-        exchange_note_order(exchange, shipment->order_id);
+    size_t len = strlen(request_id);
+    const char *dot;
+
+    out[0] = '\0';
+    if (len < 5 || strcmp(request_id + len - 5, ".ship") != 0)
+        return;
+    dot = memrchr(request_id, '.', len - 5);
+    if (dot != NULL)
+        (void)snprintf(out, KEY_LEN_MAX + 1, "%.*s", (int)(dot - request_id), request_id);
 }
 
 void shipping_api_cancel(struct exchange *exchange)
 {
     struct shipment_table *table = &exchange->sandbox->shipments;
     struct shipment *shipment = shipment_table_find(table, exchange->id);
+    char order_id[KEY_LEN_MAX + 1];
 
+    order_of_request(exchange->id, order_id);
     if (shipment == NULL)
-        shipment = shipment_table_add(table, exchange->id, "", SHIPMENT_BARRED);
+        shipment = shipment_table_add(table, exchange->id, order_id, SHIPMENT_BARRED);
     if (shipment == NULL) {
         answer_status(&exchange->answer, 503, "UNAVAILABLE", "the sandbox's ledger is full");
         return;
     }
-    note_order_of(exchange, shipment);
     shipment->cancel_count++;
     if (shipment->state == SHIPMENT_LEFT) {
         refuse_state(exchange, "the shipment has left");
@@ -98,4 +113,21 @@ void shipping_api_cancel(struct exchange *exchange)
     if (shipment->state == SHIPMENT_ACCEPTED)
         shipment->state = SHIPMENT_CANCELLED;
     answer_shipment(&exchange->answer, shipment);
+}
+
+/* -------------------------------------------------------------------------------- for the log */
+
+void shipping_api_note(struct exchange *exchange)
+{
+    char recalled[KEY_LEN_MAX + 1];
+    const char *order_id = recalled;
+    json_t *request = NULL;
+
+    order_of_request(exchange->id, recalled);
+    if (exchange->id[0] == '\0') {
+        request = json_loads(exchange->text, JSON_REJECT_DUPLICATES, NULL);
+        order_id = text_of(request, "orderId", "order_id");
+    }
+    exchange_note_order(exchange, order_id != NULL ? order_id : "");
+    json_decref(request);
 }

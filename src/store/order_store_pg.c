@@ -139,6 +139,7 @@ static void create_encode(struct store_call *call, uint32_t ord, struct pg_param
     pg_put_text(params, 7, order->ship_to.region_code);
     pg_put_key_of_caller(params, 8, create->idempotency);
     create_encode_lists(order, ord, params);
+    pg_put_bool(params, 16, create->only_replay);
 }
 
 static void create_row(struct store_call *call, const struct pg_row *row)

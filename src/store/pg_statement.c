@@ -71,12 +71,14 @@ const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
         " FROM adjust_stock($1, $2, $3, $4, $5, $6, $7)",
         {PG_TEXT, PG_INT8, PG_UUID, KEY_TYPES, PG_END}},
 
-    /* $12 to $14: ord, product and quantity of each line; $15 and $16: ord and each address line. */
+    /* $12 to $14: ord, product and quantity of each line; $15 and $16: ord and each address line;
+     * $17: only_replay. */
     [PG_ORDERS_CREATE] = {"orders_create", PG_LANE_WRITE, true,
         "SELECT ord, result, replayed, missing, " ORDER_COLUMNS ", " EVENT_COLUMNS
-        " FROM create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        " FROM create_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+        " $17)",
         {PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT,
-         PG_TEXT, PG_TEXT, PG_BYTEA, PG_INT4, PG_TEXT, PG_INT4, PG_INT4, PG_TEXT, PG_END}},
+         PG_TEXT, PG_TEXT, PG_BYTEA, PG_INT4, PG_TEXT, PG_INT4, PG_INT4, PG_TEXT, PG_BOOL, PG_END}},
 
     [PG_ORDERS_GET] = {"orders_get", PG_LANE_READ, true,
         "SELECT (q.place - 1)::int4, " ORDER_COLUMNS ", " EVENT_COLUMNS
@@ -103,12 +105,12 @@ const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
         {PG_UUID, KEY_TYPES, PG_END}},
 
     /* id, caller of the order, payment_method, method, request_id, hash, token, lease_ms,
-     * forward_ms, remote */
+     * forward_ms, remote, may_start */
     [PG_SAGA_CLAIM] = {"saga_claim", PG_LANE_STOCK, true,
         "SELECT ord, result, " ORDER_COLUMNS ", " RECORD_COLUMNS
-        " FROM claim_and_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        " FROM claim_and_reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         {PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT, PG_BYTEA, PG_UUID, PG_INT8, PG_INT8, PG_BOOL,
-         PG_END}},
+         PG_BOOL, PG_END}},
 
     [PG_SAGA_ADVANCE] = {"saga_advance", PG_LANE_WRITE, true, ADVANCE_SQL, {ADVANCE_TYPES, PG_END}},
     [PG_SAGA_RELEASE] = {"saga_release", PG_LANE_STOCK, true, ADVANCE_SQL, {ADVANCE_TYPES, PG_END}},

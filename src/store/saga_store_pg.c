@@ -39,6 +39,7 @@ static const char *const claim_results[CLAIM_RESULT_COUNT] = {
     [CLAIM_FULFILLED] = "FULFILLED", [CLAIM_STATE_INVALID] = "STATE_INVALID",
     [CLAIM_EXHAUSTED] = "EXHAUSTED", [CLAIM_KEY_REUSED] = "KEY_REUSED",
     [CLAIM_REPLAY] = "REPLAY",       [CLAIM_JOIN] = "JOIN",
+    [CLAIM_TOO_SHORT] = "TOO_SHORT",
 };
 
 /* Columns of a claim and of take_due: ord, result, then the record, which begins with the id. */
@@ -59,6 +60,7 @@ static void claim_encode(struct store_call *call, uint32_t ord UNUSED, struct pg
     pg_put_int8(params, 7, claim->lease_ms);
     pg_put_int8(params, 8, claim->forward_ms);
     pg_put_bool(params, 9, claim->inventory_remote);
+    pg_put_bool(params, 10, claim->may_start);
 }
 
 static void claim_row(struct store_call *call, const struct pg_row *row)

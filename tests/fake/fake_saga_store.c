@@ -119,7 +119,7 @@ static enum claim_result claim_result(const struct fake_order *row, const struct
         return CLAIM_STATE_INVALID;
     if (row->attempts_counted >= LIMIT_ATTEMPTS_PER_ORDER)
         return CLAIM_EXHAUSTED;
-    return CLAIM_STARTED;
+    return claim->may_start ? CLAIM_STARTED : CLAIM_TOO_SHORT;
 }
 
 static void take_stock(struct fake_saga_store *store, struct fake_order *row)

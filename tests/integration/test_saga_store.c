@@ -57,6 +57,7 @@ static struct saga_claim a_claim(struct store_fixture *fixture, struct uuid id,
         .payment_method = "pm_card_visa",
         .idempotency = idempotency,
         .lease_ms = LEASE_MS,
+        .may_start = true,
         .forward_ms = FORWARD_MS,
     };
     random_fill(fixture->random, claim.token.bytes, sizeof(claim.token.bytes));
@@ -210,6 +211,22 @@ static int teardown(void **state)
 }
 
 /* ---- Claim ---- */
+
+static void a_claim_that_may_not_start_leaves_the_order_as_it_was(void **state)
+{
+    struct store_fixture *fixture = *state;
+    const struct idempotency once = key("too-short", 1);
+    struct saga_claim claim = a_claim(fixture, an_order(fixture, "a", 1, "b", 1), &once);
+
+    claim.may_start = false;
+    assert_int_equal(claim_one(fixture, &claim), CLAIM_TOO_SHORT);
+    assert_int_equal(claim.record.order.state, ORDER_PENDING);
+    claim.may_start = true; /* the key was not kept, so it may begin an attempt later */
+    assert_int_equal(claim_one(fixture, &claim), CLAIM_STARTED);
+    claim.may_start = false;
+    random_fill(fixture->random, claim.token.bytes, sizeof(claim.token.bytes));
+    assert_int_equal(claim_one(fixture, &claim), CLAIM_JOIN);
+}
 
 static void a_claim_takes_all_lines_and_charges_next(void **state)
 {
@@ -809,6 +826,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(a_claim_that_may_not_start_leaves_the_order_as_it_was),
         TEST(a_claim_takes_all_lines_and_charges_next),
         TEST(its_steps_can_be_told_from_its_events),
         TEST(a_short_order_fails_at_once_and_names_every_short_line),

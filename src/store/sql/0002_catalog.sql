@@ -85,7 +85,7 @@ CREATE FUNCTION create_products(
     p_id text[], p_name text[], p_description text[], p_category text[], p_price_minor bigint[],
     p_currency text[], p_stock bigint[], p_identity uuid[], p_caller text[], p_method text[],
     p_request_id text[], p_hash bytea[])
-RETURNS SETOF product_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+RETURNS SETOF product_result LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_id text[] := p_id;
     v_result text[] := array_fill(NULL::text, ARRAY[cardinality(p_id)]);
@@ -126,7 +126,7 @@ END $$;
 CREATE FUNCTION update_products(
     p_id text[], p_mask int[], p_name text[], p_description text[], p_category text[],
     p_price_minor bigint[], p_currency text[], p_version bigint[])
-RETURNS SETOF product_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+RETURNS SETOF product_result LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_result text[];
     v_version bigint;
@@ -156,7 +156,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION delete_products(p_id text[], p_version bigint[])
-RETURNS TABLE (ord int, result text) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+RETURNS TABLE (ord int, result text) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_version bigint;
 BEGIN
@@ -181,7 +181,7 @@ END $$;
 CREATE FUNCTION adjust_stock(
     p_id text[], p_delta bigint[], p_identity uuid[], p_caller text[], p_method text[],
     p_request_id text[], p_hash bytea[])
-RETURNS SETOF product_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+RETURNS SETOF product_result LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_id text[] := p_id;
     v_result text[] := array_fill(NULL::text, ARRAY[cardinality(p_id)]);

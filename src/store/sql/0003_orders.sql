@@ -38,13 +38,14 @@ CREATE TYPE order_result AS (
 
 -- Prices the lines from the catalogue and inserts the orders, each with its key, as PENDING.
 -- p_line_ord and p_address_ord say whose a line is. An order that cannot be made leaves no key, but a
--- key that stands is answered first, also when the order could not be made today.
+-- key that stands is answered first, also when the order could not be made today. With p_only_replay
+-- that is all that is done.
 CREATE FUNCTION create_orders(
     p_id uuid[], p_caller text[], p_customer_id text[], p_recipient text[], p_postal_code text[],
     p_locality text[], p_area text[], p_region text[], p_method text[], p_request_id text[],
     p_hash bytea[], p_line_ord int[], p_line_product text[], p_line_quantity int[],
-    p_address_ord int[], p_address_line text[])
-RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+    p_address_ord int[], p_address_line text[], p_only_replay boolean[])
+RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_time timestamptz := clock_timestamp();
     v_problem text[];
@@ -56,7 +57,8 @@ BEGIN
                array_agg(l.name) AS name, array_agg(l.price_minor) AS price_minor,
                sum(l.price_minor::numeric * l.quantity) AS total, min(l.currency) AS currency,
                string_agg(l.product, ' ') FILTER (WHERE l.currency IS NULL) AS missing,
-               CASE WHEN count(l.currency) < count(*) THEN 'PRODUCT_NOT_FOUND'
+               CASE WHEN p_only_replay[l.ord + 1] THEN 'NOT_FOUND'
+                    WHEN count(l.currency) < count(*) THEN 'PRODUCT_NOT_FOUND'
                     WHEN min(l.currency) <> max(l.currency) THEN 'CURRENCY_MIXED'
                     WHEN sum(l.price_minor::numeric * l.quantity) > 9223372036854775807
                     THEN 'OVERFLOW'
@@ -123,7 +125,7 @@ END $$;
 -- driver to see.
 CREATE FUNCTION wish_cancel(
     p_id uuid[], p_caller text[], p_method text[], p_request_id text[], p_hash bytea[])
-RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+RETURNS SETOF order_result LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_time timestamptz;
     v_result text[];

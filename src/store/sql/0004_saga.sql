@@ -132,12 +132,15 @@ END $$;
 -- Begins an attempt of each order that may have one, and takes its lines from stock: CHARGING, or
 -- FAILED when they cannot be had. With p_remote nothing is taken here: RESERVING.
 --
+-- Without p_may_start nothing is begun, only an attempt of the same key joined or repeated.
+--
 -- Requests are decided against what is stored; where several of a batch could begin an attempt of the
 -- same order, the first does, and the others are decided again against what it left behind.
 CREATE FUNCTION claim_and_reserve(
     p_id uuid[], p_caller text[], p_payment_method text[], p_method text[], p_request_id text[],
-    p_hash bytea[], p_token uuid[], p_lease_ms bigint[], p_forward_ms bigint[], p_remote boolean[])
-RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+    p_hash bytea[], p_token uuid[], p_lease_ms bigint[], p_forward_ms bigint[], p_remote boolean[],
+    p_may_start boolean[])
+RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_count int := cardinality(p_id);
     v_result text[] := array_fill(NULL::text, ARRAY[v_count]); -- NULL: not decided yet
@@ -179,6 +182,7 @@ BEGIN
                        WHEN o.state IN ('CANCELLED', 'STUCK') THEN 'STATE_INVALID'
                        WHEN o.state NOT IN ('PENDING', 'FAILED') THEN 'IN_PROGRESS'
                        WHEN o.attempts_used >= 20 THEN 'EXHAUSTED'
+                       WHEN NOT p_may_start[i] THEN 'TOO_SHORT'
                        ELSE 'START'
                    END AS result,
                    coalesce(v_attempt[i], t.attempt,
@@ -265,7 +269,8 @@ BEGIN
     END LOOP;
 
     -- A new key under which nothing began is not kept.
-    IF v_result && ARRAY['NOT_FOUND', 'FULFILLED', 'STATE_INVALID', 'IN_PROGRESS', 'EXHAUSTED'] THEN
+    IF v_result && ARRAY['NOT_FOUND', 'FULFILLED', 'STATE_INVALID', 'IN_PROGRESS', 'EXHAUSTED',
+                         'TOO_SHORT'] THEN
         DELETE FROM idempotency k
         USING (SELECT q.caller, q.method, q.request_id
                FROM unnest(p_caller, p_method, p_request_id, v_result)
@@ -294,7 +299,7 @@ CREATE FUNCTION advance_orders(
     p_return_stock boolean[], p_fulfill_ms bigint[], p_counts boolean[], p_lease_ms bigint[],
     p_token uuid[])
 RETURNS TABLE (ord int, result text, cancel_wished boolean, revision bigint, update_time timestamptz)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
     v_time timestamptz;
@@ -364,8 +369,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION renew_leases(p_id uuid[], p_generation bigint[], p_lease_ms bigint[])
-RETURNS TABLE (ord int, result text, cancel_wished boolean) LANGUAGE plpgsql VOLATILE
-SET enable_seqscan = off AS $$
+RETURNS TABLE (ord int, result text, cancel_wished boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
     v_time timestamptz;
@@ -387,7 +391,7 @@ END $$;
 -- Orders whose owner has gone, the longest overdue first. It waits for nobody's lock: who holds one
 -- is at work on that order. `result` is TAKEN.
 CREATE FUNCTION take_due(p_limit int[], p_lease_ms bigint[])
-RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+RETURNS SETOF record_result LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_id uuid[];
     v_attempt int[];
@@ -411,7 +415,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION give_back(p_id uuid[], p_generation bigint[])
-RETURNS TABLE (ord int) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+RETURNS TABLE (ord int) LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM FROM orders WHERE id = ANY (p_id) ORDER BY id FOR NO KEY UPDATE;
     UPDATE orders o SET lease_until = clock_timestamp()

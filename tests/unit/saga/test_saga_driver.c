@@ -478,11 +478,26 @@ static void with_less_than_a_second_nothing_is_claimed(void **state)
 
     fixture_run(fixture, 10);
     assert_answered(caller, REASON_DEADLINE_TOO_SHORT);
-    assert_int_equal(ledger_count(fixture, "claim"), 0);
+    assert_int_equal(fixture->order->order.attempt, 0);
+    assert_int_equal(fixture->order->order.state, ORDER_PENDING);
     assert_null(answer_metadata(caller, "orderId"));
     caller = fixture_call(fixture, 1000 + 50);
     fixture_run(fixture, 1000);
     assert_answered(caller, REASON_NONE);
+}
+
+static void with_less_than_a_second_a_repeat_is_answered_all_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller = fixture_call_order(fixture, fixture->order, 30000, "key");
+
+    fixture_run(fixture, 1000);
+    assert_answered(caller, REASON_NONE);
+    caller = fixture_call_order(fixture, fixture->order, 999, "key");
+    fixture_run(fixture, 10);
+    assert_answered(caller, REASON_NONE);
+    assert_true(caller->ticket.replayed);
+    assert_int_equal(fixture->order->order.attempt, 1);
 }
 
 static void with_less_than_a_second_before_the_confirmation_all_is_undone(void **state)
@@ -623,6 +638,7 @@ int main(void)
         TEST(a_refund_that_is_pending_is_asked_for_again),
         TEST(an_undo_is_never_refused_for_good_and_stuck_after_its_time),
         TEST(with_less_than_a_second_nothing_is_claimed),
+        TEST(with_less_than_a_second_a_repeat_is_answered_all_the_same),
         TEST(with_less_than_a_second_before_the_confirmation_all_is_undone),
         TEST(once_a_try_has_failed_its_cause_is_told_instead),
         TEST_REMOTE(remote_stock_is_reserved_by_a_step_of_its_own),
