@@ -34,8 +34,8 @@ enum claim_result {
     CLAIM_STATE_INVALID, /* CANCELLED or STUCK */
     CLAIM_EXHAUSTED,     /* LIMIT_ATTEMPTS_PER_ORDER */
     CLAIM_KEY_REUSED,    /* the key was used with another request */
-    CLAIM_REPLAY, /* the key's attempt came to rest: answer record (that attempt's outcome) */
-    CLAIM_JOIN,   /* the key's attempt is under way: wait for it; record.order.state is now */
+    CLAIM_REPLAY,    /* the key's attempt came to rest: answer record (that attempt's outcome) */
+    CLAIM_JOIN,      /* the key's attempt is under way: wait for it; record.order.state is now */
     CLAIM_TOO_SHORT, /* it would have started an attempt, and may not */
     CLAIM_RESULT_COUNT
 };
@@ -49,8 +49,8 @@ struct saga_claim {
     const struct idempotency *idempotency; /* may be unset */
     struct uuid token;                     /* made by the driver, unique over all attempts */
     int64_t lease_ms;
-    int64_t forward_ms;        /* forward_until = database now + this */
-    bool inventory_remote;     /* true: only claims, state RESERVING */
+    int64_t forward_ms;    /* forward_until = database now + this */
+    bool inventory_remote; /* true: only claims, state RESERVING */
     bool may_start; /* false: too little time is left, only join or replay; CLAIM_TOO_SHORT */
     enum claim_result result;  /* out */
     struct saga_record record; /* out; of CLAIM_STARTED all, of the others order and failure */

@@ -104,7 +104,7 @@ struct saga {
     struct uuid claim_token;
     bool claim_maybe;     /* a claim was sent whose fate is not known */
     bool claim_may_start; /* one was sent that may start an attempt */
-    bool is_joining;  /* another replica drives the attempt; record has its state */
+    bool is_joining;      /* another replica drives the attempt; record has its state */
 
     union {
         struct saga_claim claim;

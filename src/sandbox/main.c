@@ -129,7 +129,7 @@ static int read_options(struct options *options, int argc, char **argv)
 
 static uint16_t port_of(struct evhttp_bound_socket *bound)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof(address);
 
     if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &size) != 0)
