@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -343,11 +344,20 @@ static void app_deinit(struct app *app)
     free(app->workers);
 }
 
+/* One heap for each worker and one for all threads of gRPC: with one for each thread, as is usual,
+ * memory that one of them freed stays out of reach of the others. Only the size is at stake, so
+ * that it may fail. */
+static void limit_heaps(const struct config *config)
+{
+    (void)mallopt(M_ARENA_MAX, (int)config->workers + 1);
+}
+
 int app_run(const struct config *config)
 {
     struct app app = {.config = config};
     struct error err = {0};
     the_app = &app;
+    limit_heaps(config);
     log_configure((enum log_level)config->log_level, (enum log_format)config->log_format,
                   STDERR_FILENO);
     if (app_build(&app, &err)) {

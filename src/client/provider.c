@@ -88,20 +88,17 @@ struct provider_try *provider_try_new(struct provider *provider, struct effect *
 
 void provider_try_header(struct provider_try *attempt, const char *name, const char *value)
 {
-    size_t name_len = strlen(name);
     char *header;
 
     if (value == NULL)
         return;
     assert(attempt->header_count < PROVIDER_HEADERS_MAX);
-    header = arena_alloc(attempt->effect->arena, name_len + 2 + strlen(value) + 1);
+    header = arena_alloc(attempt->effect->arena, strlen(name) + 2 + strlen(value) + 1);
     if (header == NULL) {
         attempt->broken = true;
         return;
     }
-    memcpy(header, name, name_len);
-    memcpy(header + name_len, ": ", 2);
-    memcpy(header + name_len + 2, value, strlen(value) + 1);
+    (void)stpcpy(stpcpy(stpcpy(header, name), ": "), value);
     attempt->headers[attempt->header_count++] = header;
 }
 
