@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum {
@@ -224,6 +225,17 @@ static bool run(const struct options *options)
     return ok;
 }
 
+/* A caller with many orders under way has many connections; what the hard limit allows is taken. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* the old limit will do for a laptop */
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.host = "127.0.0.1", .port = 12111, .count_max = 2000000, .seed = 1};
@@ -232,5 +244,6 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     (void)signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     return run(&options) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
