@@ -4,9 +4,14 @@
 #include "app/version.h"
 #include "base/reason.h"
 #include "store/migrate.h"
+#include "store/pg_conninfo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum {
+    EXIT_USAGE = 2
+};
 
 static void print_reasons(void)
 {
@@ -32,6 +37,21 @@ static int migrate(const struct config *config)
     return EXIT_SUCCESS;
 }
 
+/* Settings by themselves have been checked; only libpq can tell whether it reads its string. */
+static int check_config(const struct config *config)
+{
+    struct error err = {0};
+    struct pg_conninfo info = {0};
+    enum status status = pg_conninfo_init(&info, config->database_url, "orderd", "", &err);
+    pg_conninfo_deinit(&info);
+    if (status) {
+        fprintf(stderr, "orderd: DATABASE_URL: %s\n", err.message);
+        return EXIT_USAGE;
+    }
+    printf("the configuration is valid\n");
+    return EXIT_SUCCESS;
+}
+
 int command_run(const struct config *config)
 {
     switch (config->action) {
@@ -42,8 +62,7 @@ int command_run(const struct config *config)
         version_print(stdout);
         return EXIT_SUCCESS;
     case CONFIG_CHECK:
-        printf("the configuration is valid\n");
-        return EXIT_SUCCESS;
+        return check_config(config);
     case CONFIG_MIGRATE:
         return migrate(config);
     case CONFIG_PRINT_REASONS:

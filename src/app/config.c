@@ -340,6 +340,11 @@ static enum status load_file(struct config *config, const char *file, struct err
             status = load_file_line(config, file, number, line, err);
         }
     }
+    /* A folder can be opened, but not read. */
+    if (status == STATUS_OK && ferror(in)) {
+        status = error_setf(err, REASON_REQUEST_INVALID, "configuration file %.80s: %s", file,
+                            strerror(errno));
+    }
     fclose(in);
     return status;
 }

@@ -91,6 +91,15 @@ static bool is_about_product(enum reason reason)
            reason == REASON_STOCK_OVERFLOW;
 }
 
+/* Names the stock as the refusal of an order does. */
+static void add_stock_condition(struct error *err, struct arena *arena, const char *id)
+{
+    const char *subject = arena_printf(arena, "products/%s", id);
+
+    if (subject != NULL)
+        error_add_precondition(err, arena, "STOCK", subject, err->message);
+}
+
 void error_name_product(struct error *err, struct arena *arena, const char *id)
 {
     if (!is_about_product(err->reason))
@@ -98,4 +107,6 @@ void error_name_product(struct error *err, struct arena *arena, const char *id)
     if (err->status == STATUS_NOT_FOUND)
         error_name_resource(err, arena, "shop.v1.Product", id);
     error_name(err, arena, "productId", id);
+    if (err->reason == REASON_STOCK_BELOW_ZERO)
+        add_stock_condition(err, arena, id);
 }

@@ -225,6 +225,42 @@ static void add_precondition_failure(struct builder *builder)
         builder_add(builder, &failure.base);
 }
 
+/* The field an INVALID_ARGUMENT is about when no violation says so; "" is the whole message. */
+static const char *field_of_reason(enum reason reason)
+{
+    static const struct {
+        enum reason reason;
+        const char *field;
+    } rows[] = {
+        {REASON_REQUEST_ID_REUSED, "request_id"},
+        {REASON_PAGE_TOKEN_INVALID, "page_token"},
+        {REASON_CURRENCY_MIXED, "lines"},
+        {REASON_ORDER_TOTAL_ZERO, "lines"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].reason == reason)
+            return rows[i].field;
+    }
+    return "";
+}
+
+/* Clients look for what is wrong in one place, whatever the reason. */
+static void add_bad_request_of_reason(struct builder *builder)
+{
+    Google__Rpc__BadRequest request;
+    Google__Rpc__BadRequest__FieldViolation violation, *violations[] = {&violation};
+
+    google__rpc__bad_request__init(&request);
+    google__rpc__bad_request__field_violation__init(&violation);
+    violation.field = text_shorten(builder, field_of_reason(builder->err->reason), KEY_LEN_MAX);
+    violation.description = text_shorten(builder, builder->err->message, builder->fit->text_len);
+    request.field_violations = violations;
+    request.n_field_violations = COUNT_OF(violations);
+    if (!builder->failed)
+        builder_add(builder, &request.base);
+}
+
 static void add_bad_request(struct builder *builder)
 {
     const struct error_detail *detail = builder->err->details;
@@ -234,8 +270,11 @@ static void add_bad_request(struct builder *builder)
     Google__Rpc__BadRequest request;
     Google__Rpc__BadRequest__FieldViolation *entry;
 
-    if (total == 0)
+    if (total == 0) {
+        if (builder->err->status == STATUS_INVALID_ARGUMENT)
+            add_bad_request_of_reason(builder);
         return;
+    }
     google__rpc__bad_request__init(&request);
     request.field_violations =
         (Google__Rpc__BadRequest__FieldViolation **)list_new(builder, count + 1, sizeof(*entry));

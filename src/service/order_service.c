@@ -313,12 +313,12 @@ static void answer_ticket(struct call *call, struct saga_ticket *ticket)
 {
     Shop__V1__OrderConfirmation *reply;
 
+    call->replayed = ticket->replayed;
     if (error_is_set(&ticket->err)) {
         name_order(call, &ticket->err);
         answer_error(call, &ticket->err);
         return;
     }
-    call->replayed = ticket->replayed;
     reply = present_confirmation(ticket->order, call->arena);
     answer_reply(call, reply == NULL ? NULL : &reply->base);
 }

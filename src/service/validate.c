@@ -79,11 +79,18 @@ void validate_request_id(const struct validation *validation, const char *value)
                         LIMIT_REQUEST_ID_LEN);
 }
 
+/* Also as people write it, in groups. */
 static bool looks_like_card_number(const char *value)
 {
-    size_t len = strspn(value, "0123456789");
+    size_t digit_count = 0;
 
-    return value[len] == '\0' && len >= CARD_NUMBER_LEN_MIN && len <= CARD_NUMBER_LEN_MAX;
+    for (; *value != '\0'; value++) {
+        if (*value >= '0' && *value <= '9')
+            digit_count++;
+        else if (*value != '-')
+            return false;
+    }
+    return digit_count >= CARD_NUMBER_LEN_MIN && digit_count <= CARD_NUMBER_LEN_MAX;
 }
 
 void validate_payment_method(const struct validation *validation, const char *value)

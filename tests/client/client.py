@@ -81,6 +81,10 @@ class Refused(Exception):
         assert self._trailer_size() < TRAILER_SIZE_MAX
         for secret in ("SELECT ", "INSERT ", "/src/", "127.0.0.1", harness.API_KEY):
             assert secret not in self.message
+        # The detail each code comes with.
+        assert bool(self.violations) == (self.code == "INVALID_ARGUMENT"), self.status
+        assert bool(self.preconditions) == (self.code == "FAILED_PRECONDITION"), self.status
+        assert self.resource is not None or self.code != "NOT_FOUND", self.status
         if self.retry is not None:
             delay = self.retry.retry_delay
             assert int(self.pushback) == delay.seconds * 1000 + delay.nanos // 1000000

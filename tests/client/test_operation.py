@@ -55,6 +55,8 @@ def test_a_configuration_is_checked_without_starting():
     ([], {"PAYMENT_URL": "http://x", "FULFILLMENT_URL": "http://x"}, "DATABASE_URL"),
     (["--check-config"], {**COMPLETE, "PAYMENT_API_KEY_FILE": "/no/such/file"}, "PAYMENT_API_KEY_FILE"),
     (["--config", "/no/such/file"], COMPLETE, "/no/such/file"),
+    (["--check-config", "--config", "/"], COMPLETE, "/"),
+    (["--check-config"], {**COMPLETE, "DATABASE_URL": "no_such_keyword=1"}, "DATABASE_URL"),
 ])
 def test_a_wrong_setting_is_named_and_ends_with_2(arguments, environment, named):
     done = harness.run_orderd(*arguments, **environment)

@@ -227,9 +227,10 @@ def test_a_repeated_request_id_repeats_the_confirmation_and_charges_once(shop, s
 
 def test_a_repeated_request_id_repeats_the_refusal(shop):
     product, key = shop.product(stock=5), request_id()
-    for _ in range(2):
+    for replayed in (None, "true"):
         with refused("FAILED_PRECONDITION", "PAYMENT_DECLINED") as error:
             shop.place((product, 1), request_id=key, payment_method="pm_card_chargeDeclined")
+        assert dict(error.value.trailers).get("idempotent-replayed") == replayed
     assert error.value.metadata["declineCode"] == "generic_decline"
 
 

@@ -131,6 +131,7 @@ static void a_bad_value_is_told_with_its_place_and_what_is_expected(void **state
         {{"--auth", "jwt"}, "AUTH (command line): 'jwt' is not one of none"},
         {{"--tls-cert-file", "x"}, "TLS_CERT_FILE must be empty"},
         {{"--config", "/nonexistent"}, "configuration file /nonexistent: No such file"},
+        {{"--config", "/"}, "configuration file /: Is a directory"},
         {{"--payment-api-key-file", "/nonexistent"}, "PAYMENT_API_KEY_FILE /nonexistent: No such"},
         {{"--workers", "3"}, "DB_CONNECTIONS must be at least 3 for each of the 3 workers"},
     };

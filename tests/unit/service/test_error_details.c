@@ -79,7 +79,8 @@ static void every_reason_has_one_error_info_and_advice_on_retrying(void **state)
         assert_string_equal(info->domain, "orders.shop.v1");
         retry = DETAIL(status, retry_info, *state);
         assert_int_equal(retry != NULL, policy == RETRY_AFTER);
-        assert_int_equal(status->n_details, policy == RETRY_AFTER ? 2 : 1);
+        assert_int_equal(status->n_details,
+                         1 + (policy == RETRY_AFTER) + (err.status == STATUS_INVALID_ARGUMENT));
 
         pushback_ms = error_retry_pushback_ms(&err, &is_present);
         assert_int_equal(is_present, policy != RETRY_SILENT);
@@ -102,6 +103,32 @@ static void the_delay_of_an_error_is_told_in_both_places(void **state)
     assert_int_equal(retry->retry_delay->seconds, 2);
     assert_int_equal(retry->retry_delay->nanos, 500000000);
     assert_int_equal(error_retry_pushback_ms(&err, &is_present), 2500);
+}
+
+static void an_invalid_argument_names_a_field_whatever_its_reason(void **state)
+{
+    static const struct {
+        enum reason reason;
+        const char *field;
+    } rows[] = {
+        {REASON_REQUEST_ID_REUSED, "request_id"},
+        {REASON_PAGE_TOKEN_INVALID, "page_token"},
+        {REASON_CURRENCY_MIXED, "lines"},
+        {REASON_ORDER_TOTAL_ZERO, "lines"},
+        {REASON_MESSAGE_INVALID, ""},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const Google__Rpc__BadRequest *request;
+        struct error err = {0};
+
+        error_set(&err, rows[i].reason);
+        request = DETAIL(error_to_status(&err, *state), bad_request, *state);
+        assert_non_null(request);
+        assert_int_equal(request->n_field_violations, 1);
+        assert_string_equal(request->field_violations[0]->field, rows[i].field);
+        assert_string_equal(request->field_violations[0]->description, reason_text(rows[i].reason));
+    }
 }
 
 static void violations_preconditions_resources_and_metadata_are_carried(void **state)
@@ -257,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reason_has_one_error_info_and_advice_on_retrying),
         cmocka_unit_test(the_delay_of_an_error_is_told_in_both_places),
+        cmocka_unit_test(an_invalid_argument_names_a_field_whatever_its_reason),
         cmocka_unit_test(violations_preconditions_resources_and_metadata_are_carried),
         cmocka_unit_test(violations_beyond_50_are_counted_in_the_last_entry),
         cmocka_unit_test(what_does_not_fit_is_counted_too),

@@ -51,6 +51,17 @@ static void a_repeated_answer_says_so(void **state)
     assert_true(fixture->call.replayed);
 }
 
+static void a_repeated_refusal_says_so_too(void **state)
+{
+    struct fixture *fixture = *state;
+    Shop__V1__ProcessOrderRequest request = process_request(order_id);
+
+    fixture->driver.replayed = true;
+    fixture->driver.refuse_with = REASON_PAYMENT_DECLINED;
+    fixture_refuses(fixture, orders_process_order, &request.base, REASON_PAYMENT_DECLINED);
+    assert_true(fixture->call.replayed);
+}
+
 static void a_refused_order_names_itself(void **state)
 {
     struct fixture *fixture = *state;
@@ -68,7 +79,8 @@ static void a_payment_method_is_a_token_and_never_a_card_number(void **state)
 {
     struct fixture *fixture = *state;
     char longest[LIMIT_PAYMENT_METHOD_LEN + 2];
-    const char *const refused[] = {"", "two words", "pm\n", "4242424242424242", "424242424242"};
+    const char *const refused[] = {
+        "", "two words", "pm\n", "4242424242424242", "424242424242", "4242-4242-4242-4242"};
 
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         Shop__V1__ProcessOrderRequest request = process_request(order_id);
@@ -236,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_processed_order_is_confirmed),
         TEST(a_repeated_answer_says_so),
+        TEST(a_repeated_refusal_says_so_too),
         TEST(a_refused_order_names_itself),
         TEST(a_payment_method_is_a_token_and_never_a_card_number),
         TEST(a_malformed_order_is_not_processed),
