@@ -19,6 +19,9 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
+#if __has_include(<grpc/credentials.h>) /* where newer versions declare credentials */
+#include <grpc/credentials.h>
+#endif
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
