@@ -91,17 +91,11 @@ static void set_serving(struct app *app, bool is_serving)
 
 static void publish_gauges(const struct app *app)
 {
-    unsigned orders = 0, waiting = 0, connections = 0;
+    unsigned orders = 0;
     for (uint32_t i = 0; i < app->worker_count; i++) {
         orders += atomic_load(&app->workers[i].order_count);
-        waiting += atomic_load(&app->workers[i].waiting_count);
-        connections += atomic_load(&app->workers[i].connection_count);
     }
     metrics_set(METRIC_ORDERS_IN_FLIGHT, 0, orders);
-    metrics_set(METRIC_DB_WAITING, 0, waiting);
-    metrics_set(METRIC_DB_CONNECTIONS, 0, connections);
-    int64_t dropped = (int64_t)log_dropped_count();
-    metrics_add(METRIC_LOG_DROPPED, 0, dropped - metrics_get(METRIC_LOG_DROPPED, 0));
 }
 
 /* Health follows the database: up at once, down only after two seconds, so that one lost connection

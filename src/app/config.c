@@ -40,7 +40,8 @@ enum {
 enum {
     SECRET_SIZE_MAX = 4096,
     FILE_LINE_MAX = 4096,
-    OWNED_MAX = 256
+    OWNED_MAX = 256,
+    CONNECTIONS_PER_WORKER_MIN = 3, /* one for each lane of the store */
 };
 
 static const char *const migrate_choices[] = {"auto", "off", NULL};
@@ -72,7 +73,7 @@ static const struct setting settings[] = {
     TEXT("PAYMENT_API_KEY_FILE", FILE,    payment_api_key_file, "",     "file with the payment API's secret key"),
     TEXT("FULFILLMENT_URL",      URL,     fulfillment_url, "",          "shipping service, HTTP/JSON (required)"),
     TEXT("INVENTORY_URL",        TEXT,    inventory_url, "",            "empty: stock is kept in this database (nothing else in this version)"),
-    NUMBER("WORKERS",            COUNT,   workers,           "0",   0, 64,      "pairs of threads; 0: half the processors, at least 1"),
+    NUMBER("WORKERS",            COUNT,   workers,           "0",   0, 64,      "pairs of threads; 0: half the processors, at most a third of DB_CONNECTIONS"),
     NUMBER("DB_CONNECTIONS",     COUNT,   db_connections,    "8",   3, 1000,    "connections to PostgreSQL, of the whole process"),
     CHOICE("MIGRATE",            migrate, "auto", migrate_choices,      "bring the schema up to date at start"),
     NUMBER("BATCH_MAX",          COUNT,   batch_max,         "128", 1, 1024,    "requests in one round trip to PostgreSQL; 1: no batching"),
@@ -449,15 +450,16 @@ static enum status read_secret(struct config *config, struct error *err)
     }
     char secret[SECRET_SIZE_MAX];
     size_t len = fread(secret, 1, sizeof(secret) - 1, in);
+    bool is_cut = len == sizeof(secret) - 1 && fgetc(in) != EOF;
     fclose(in);
     secret[len] = '\0';
     const char *key = trim(secret);
-    if (*key == '\0' || strpbrk(key, "\r\n") != NULL) {
+    if (is_cut || *key == '\0' || strpbrk(key, "\r\n") != NULL) {
         return error_setf(err, REASON_REQUEST_INVALID,
                           "PAYMENT_API_KEY_FILE %.80s: must hold one line with the key", file);
     }
     config->payment_api_key = config_copy(config, key);
-    memset(secret, 0, sizeof(secret));
+    explicit_bzero(secret, sizeof(secret));
     return config->payment_api_key != NULL ? STATUS_OK : error_set(err, REASON_OUT_OF_MEMORY);
 }
 
@@ -501,13 +503,16 @@ static enum status check_unavailable(const struct config *config, struct error *
 
 static enum status config_check(struct config *config, struct error *err)
 {
+    /* The default of one setting must not be at odds with that of another. */
     if (config->workers == 0) {
-        config->workers = MAX_OF(1, config_processor_count() / 2);
+        config->workers = MIN_OF((int64_t)config_processor_count() / 2,
+                                 config->db_connections / CONNECTIONS_PER_WORKER_MIN);
+        config->workers = MAX_OF(1, config->workers);
     }
-    if (config->db_connections < 3 * config->workers) {
+    if (config->db_connections < CONNECTIONS_PER_WORKER_MIN * config->workers) {
         return error_setf(err, REASON_REQUEST_INVALID,
-                          "DB_CONNECTIONS must be at least 3 for each of the %lld workers",
-                          (long long)config->workers);
+                          "DB_CONNECTIONS must be at least %d for each of the %lld workers",
+                          CONNECTIONS_PER_WORKER_MIN, (long long)config->workers);
     }
     if (config->try_timeout_ms >= config->forward_ms) {
         return error_setf(err, REASON_REQUEST_INVALID,

@@ -101,7 +101,14 @@ static void on_transition(struct saga_observer *observer, const struct saga_tran
     log_fields(level, "order transition", fields);
 }
 
+static void on_taken_over(struct saga_observer *observer, uint32_t count)
+{
+    (void)observer;
+    metrics_add(METRIC_ORDERS_TAKEN_OVER, 0, count);
+}
+
 void observer_init(struct saga_observer *observer)
 {
+    observer->on_taken_over = on_taken_over;
     observer->on_transition = on_transition;
 }

@@ -21,8 +21,6 @@ static void on_tick(struct clock_timer *timer)
     struct worker *worker = CONTAINER_OF(timer, struct worker, tick);
     atomic_store(&worker->is_up, pg_pool_is_up(worker->pool));
     atomic_store(&worker->order_count, saga_driver_count(worker->saga_driver));
-    atomic_store(&worker->waiting_count, pg_pool_waiting_count(worker->pool));
-    atomic_store(&worker->connection_count, pg_pool_up_count(worker->pool));
     clock_timer_start(loop_clock(worker->loop), timer, TICK_MS);
 }
 

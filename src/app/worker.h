@@ -30,10 +30,8 @@ struct worker {
     bool has_thread;
     struct clock_timer tick;
     /* Written by the worker at every tick, read by any thread. */
-    atomic_bool is_up;         /* PostgreSQL can be asked */
-    atomic_uint order_count;   /* orders in flight */
-    atomic_uint waiting_count; /* requests that wait for a batch */
-    atomic_uint connection_count;
+    atomic_bool is_up;       /* PostgreSQL can be asked */
+    atomic_uint order_count; /* orders in flight */
     /* Messages to the worker's loop. */
     struct letter schema_letter, drain_letter;
     const uint8_t *page_key; /* of schema_letter */

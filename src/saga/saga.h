@@ -74,7 +74,7 @@ struct saga {
     struct saga_record record; /* as committed */
 
     /* Owning it; loop clock. */
-    int64_t sent_ms; /* when the claim or advance that is out was sent */
+    int64_t sent_ms; /* when the claim was sent last, the advance first */
     int64_t renew_sent_ms;
     int64_t lease_until_ms;
     int64_t forward_until_ms;

@@ -85,7 +85,6 @@ static void advance_send(struct saga *saga)
 
     assert(saga->phase == SAGA_COMMITTING);
     assert(!saga->work_out);
-    saga->sent_ms = saga_now_ms(saga);
     advance->call = (struct store_call){
         .arena = saga->arena, .deadline_ms = saga->lease_until_ms, .done = on_advanced};
     saga->work_out = true;
@@ -99,6 +98,8 @@ static void advance_init(struct saga *saga, enum order_state to, enum step_outco
     assert(saga->phase == SAGA_RUNNING);
     saga->phase = SAGA_COMMITTING;
     saga->commit_tries = 0;
+    /* Not of a repetition: the lease in the database may be that of the first time. */
+    saga->sent_ms = saga_now_ms(saga);
     saga->work.advance = (struct saga_advance){
         .id = order->id,
         .generation = saga->record.generation,
@@ -218,7 +219,8 @@ static void record_advance(struct saga *saga, const struct saga_advance *advance
     order->revision = advance->revision;
     order->update_time_us = advance->update_time_us;
     saga->record.cancel_wished = advance->cancel_wished;
-    saga->lease_until_ms = saga->sent_ms + saga->driver->config.lease_ms;
+    saga->lease_until_ms =
+        MAX_OF(saga->lease_until_ms, saga->sent_ms + saga->driver->config.lease_ms);
     if (advance->payment_id != NULL)
         order->payment_id = advance->payment_id;
     if (advance->shipment_id != NULL)

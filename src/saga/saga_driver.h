@@ -44,6 +44,8 @@ struct saga_transition {
 };
 struct saga_observer {
     void (*on_transition)(struct saga_observer *observer, const struct saga_transition *transition);
+    /* Orders whose owner had gone are this driver's now. May be NULL. */
+    void (*on_taken_over)(struct saga_observer *observer, uint32_t count);
 };
 
 /* Everything a driver works with; borrowed, must outlive it. inventory NULL: the built-in one. */

@@ -151,6 +151,14 @@ static int64_t take_sent_ms(const struct saga_driver *driver)
     return driver->take.call.deadline_ms - driver->config.lease_ms;
 }
 
+static void tell_observer(const struct saga_driver *driver, uint32_t count)
+{
+    struct saga_observer *observer = driver->ports.observer;
+
+    if (count > 0 && observer != NULL && observer->on_taken_over != NULL)
+        observer->on_taken_over(observer, count);
+}
+
 static void on_taken(struct store_call *call)
 {
     struct saga_take_due *take = CONTAINER_OF(call, struct saga_take_due, call);
@@ -161,6 +169,7 @@ static void on_taken(struct store_call *call)
     assert(driver->take_out);
     assert(count <= take->limit);
     driver->take_out = false;
+    tell_observer(driver, count);
     for (uint32_t i = 0; i < count; i++)
         take_over(driver, &take->records[i], take_sent_ms(driver));
     arena_free(driver->take_arena);

@@ -331,11 +331,14 @@ static void adjust_encode(struct store_call *call, uint32_t ord UNUSED, struct p
     pg_put_key(params, 3, adjust->idempotency);
 }
 
-/* How much there is, beside how much was asked for. */
+/* How much there is, beside how much was asked for. Nothing when the product was deleted between
+ * the decision and the reading of the row. */
 static void add_stock(struct store_call *call, const struct pg_row *row, int64_t delta)
 {
     char text[32];
 
+    if (pg_is_null(row, WRITTEN_PRODUCT + AVAILABLE))
+        return;
     snprintf(text, sizeof(text), "%lld", (long long)pg_get_int8(row, WRITTEN_PRODUCT + AVAILABLE));
     error_add_metadata(&call->err, call->arena, "available", text);
     snprintf(text, sizeof(text), "%lld", (long long)delta);

@@ -134,8 +134,10 @@ static enum step_kind step_parse(const char *name)
 static enum step_outcome outcome_parse(const char *name)
 {
     unsigned outcome = 0;
-    while (strcmp(name, step_outcome_name((enum step_outcome)outcome)) != 0)
-        assert(++outcome < STEP_OUTCOME_COUNT); /* the table's CHECK admits no other */
+    while (strcmp(name, step_outcome_name((enum step_outcome)outcome)) != 0) {
+        outcome++;
+        assert(outcome < STEP_OUTCOME_COUNT); /* the table's CHECK admits no other */
+    }
     return (enum step_outcome)outcome;
 }
 

@@ -1,5 +1,6 @@
 /* Orders over PostgreSQL, as the service sees them. Not for the order flow, which is saga_store_pg's,
  * and not for deciding anything: the statements decide, in sql/0003_orders.sql. */
+#include "base/limits.h"
 #include "store/order_row.h"
 #include "store/pg_key.h"
 #include "store/store_pg.h"
@@ -194,6 +195,12 @@ static void store_get(struct order_store *store, struct order_get *get)
 
 /* ---- list ---- */
 
+/* A hundred of the largest orders do not fit an arena. The page then ends early, as its reply, which
+ * is smaller still, would have; the other half is for making the reply. */
+enum {
+    LIST_ARENA_SIZE = LIMIT_ARENA_SIZE / 2
+};
+
 static void list_encode(struct store_call *call, uint32_t ord UNUSED, struct pg_params *params)
 {
     const struct order_list *list = CONTAINER_OF(call, struct order_list, call);
@@ -213,7 +220,8 @@ static void list_row(struct store_call *call, const struct pg_row *row)
 {
     struct order_list *list = CONTAINER_OF(call, struct order_list, call);
 
-    if (list->count == list->limit) {
+    if (list->count == list->limit ||
+        (list->count > 0 && arena_used(call->arena) > LIST_ARENA_SIZE)) {
         list->has_more = true;
         return;
     }

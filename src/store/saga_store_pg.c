@@ -20,10 +20,21 @@ static void fail_out_of_memory(struct store_call *call)
     call->maybe_done = true;
 }
 
-/* The place of a result's name in a table; the functions give no other. */
-static unsigned result_of(const char *const *names, unsigned count, const char *name)
+/* Columns of a claim and of take_due: ord, result, then the record, which begins with the id. */
+enum {
+    RESULT = 1,
+    RECORD = 2
+};
+
+/* The place of a result's name in a table; the functions give no other. Read where it stands (libpq
+ * ends each value with a NUL): an order that is undone for a day renews its lease thousands of
+ * times, all in one arena. */
+static unsigned result_of(const char *const *names, unsigned count, const struct pg_row *row)
 {
+    const char *name = PQgetvalue(row->result, row->row, RESULT);
     unsigned i = 0;
+
+    assert(!pg_is_null(row, RESULT));
     while (strcmp(names[i], name) != 0) {
         i++;
         assert(i < count);
@@ -40,12 +51,6 @@ static const char *const claim_results[CLAIM_RESULT_COUNT] = {
     [CLAIM_EXHAUSTED] = "EXHAUSTED", [CLAIM_KEY_REUSED] = "KEY_REUSED",
     [CLAIM_REPLAY] = "REPLAY",       [CLAIM_JOIN] = "JOIN",
     [CLAIM_TOO_SHORT] = "TOO_SHORT",
-};
-
-/* Columns of a claim and of take_due: ord, result, then the record, which begins with the id. */
-enum {
-    RESULT = 1,
-    RECORD = 2
 };
 
 static void claim_encode(struct store_call *call, uint32_t ord UNUSED, struct pg_params *params)
@@ -66,13 +71,8 @@ static void claim_encode(struct store_call *call, uint32_t ord UNUSED, struct pg
 static void claim_row(struct store_call *call, const struct pg_row *row)
 {
     struct saga_claim *claim = CONTAINER_OF(call, struct saga_claim, call);
-    const char *result = pg_get_text(row, RESULT, call->arena);
 
-    if (result == NULL) {
-        fail_out_of_memory(call);
-        return;
-    }
-    claim->result = (enum claim_result)result_of(claim_results, CLAIM_RESULT_COUNT, result);
+    claim->result = (enum claim_result)result_of(claim_results, CLAIM_RESULT_COUNT, row);
     if (!pg_is_null(row, RECORD) &&
         !order_row_read_record(row, RECORD, call->arena, &claim->record))
         fail_out_of_memory(call);
@@ -151,13 +151,8 @@ static void advance_encode(struct store_call *call, uint32_t ord UNUSED, struct 
 static void advance_row(struct store_call *call, const struct pg_row *row)
 {
     struct saga_advance *advance = CONTAINER_OF(call, struct saga_advance, call);
-    const char *result = pg_get_text(row, RESULT, call->arena);
 
-    if (result == NULL) {
-        fail_out_of_memory(call);
-        return;
-    }
-    advance->result = (enum advance_result)result_of(advance_results, ADVANCE_RESULT_COUNT, result);
+    advance->result = (enum advance_result)result_of(advance_results, ADVANCE_RESULT_COUNT, row);
     advance->cancel_wished = pg_get_bool(row, 2);
     advance->revision = pg_get_int8(row, 3);
     advance->update_time_us = pg_get_time_us(row, 4);
@@ -188,13 +183,8 @@ static void renew_encode(struct store_call *call, uint32_t ord UNUSED, struct pg
 static void renew_row(struct store_call *call, const struct pg_row *row)
 {
     struct saga_renew *renew = CONTAINER_OF(call, struct saga_renew, call);
-    const char *result = pg_get_text(row, RESULT, call->arena);
 
-    if (result == NULL) {
-        fail_out_of_memory(call);
-        return;
-    }
-    renew->result = (enum advance_result)result_of(advance_results, ADVANCE_RESULT_COUNT, result);
+    renew->result = (enum advance_result)result_of(advance_results, ADVANCE_RESULT_COUNT, row);
     renew->cancel_wished = pg_get_bool(row, 2);
 }
 

@@ -116,7 +116,7 @@ static void find_programs(void)
 
 /* ---- its life ---- */
 
-static pid_t spawn(const char *program, char *const *arguments)
+static pid_t spawn(const char *program, char **arguments)
 {
     char path[PATH_MAX_HERE + 20], log[PATH_MAX_HERE + 20];
     snprintf(path, sizeof(path), "%s/%s", postgres.bin, program);
@@ -135,6 +135,7 @@ static pid_t spawn(const char *program, char *const *arguments)
     dup2(null, 0);
     dup2(fd, 1);
     dup2(fd, 2);
+    arguments[0] = path; /* PostgreSQL finds its other programs beside it */
     execv(path, arguments);
     _exit(127);
 }

@@ -150,6 +150,30 @@ static void an_unknown_name_in_the_file_is_an_error_with_its_line(void **state)
     assert_non_null(strstr(fixture->err.message, "line 2: unknown setting 'colour'"));
 }
 
+static void a_file_that_cannot_be_read_is_an_error(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(LOAD(fixture, "--config", "/"), STATUS_INVALID_ARGUMENT);
+    assert_non_null(strstr(fixture->err.message, "configuration file /: "));
+    assert_int_equal(LOAD(fixture, "--payment-api-key-file", "/"), STATUS_INVALID_ARGUMENT);
+}
+
+static void a_key_is_never_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    char key[4200];
+    memset(key, 'k', sizeof(key) - 1);
+    key[4095] = '\0';
+    write_file(fixture, key);
+    assert_int_equal(LOAD(fixture, "--payment-api-key-file", fixture->path), STATUS_OK);
+    assert_int_equal(strlen(fixture->config.payment_api_key), 4095);
+    key[4095] = 'k';
+    key[4096] = '\0';
+    write_file(fixture, key);
+    assert_int_equal(LOAD(fixture, "--payment-api-key-file", fixture->path),
+                     STATUS_INVALID_ARGUMENT);
+}
+
 static void the_key_is_one_line_of_a_file_without_its_end(void **state)
 {
     struct fixture *fixture = *state;
@@ -187,6 +211,8 @@ int main(void)
         TEST(the_command_line_wins_over_the_environment_over_the_file),
         TEST(a_bad_value_is_told_with_its_place_and_what_is_expected),
         TEST(an_unknown_name_in_the_file_is_an_error_with_its_line),
+        TEST(a_file_that_cannot_be_read_is_an_error),
+        TEST(a_key_is_never_cut),
         TEST(the_key_is_one_line_of_a_file_without_its_end),
         TEST(help_and_version_need_no_settings),
     };

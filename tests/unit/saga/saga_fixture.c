@@ -18,6 +18,11 @@ static void on_transition(struct saga_observer *observer, const struct saga_tran
                      order_state_name(transition->to));
 }
 
+static void on_taken_over(struct saga_observer *observer, uint32_t count)
+{
+    CONTAINER_OF(observer, struct fixture, observer)->taken_over_count += count;
+}
+
 void fixture_new_driver(struct fixture *fixture)
 {
     static const struct saga_config config = {
@@ -60,6 +65,7 @@ static int setup(void **state, bool is_remote)
     fake_fulfillment_init(&fixture->fulfillment, &fixture->ledger);
     fake_inventory_init(&fixture->inventory, &fixture->ledger);
     fixture->observer.on_transition = on_transition;
+    fixture->observer.on_taken_over = on_taken_over;
     fixture_new_driver(fixture);
     fixture->arena = arena_new(1024 * 1024);
     assert_non_null(fixture->arena);

@@ -42,6 +42,7 @@ struct fixture {
     struct saga_observer observer;
     struct saga_transition transitions[TRANSITIONS_MAX]; /* the first ones */
     unsigned transition_count;
+    uint32_t taken_over_count;
     struct arena *arena;
     struct fake_order *order; /* the one most tests are about */
     struct caller callers[CALLERS_MAX];

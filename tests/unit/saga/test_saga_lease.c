@@ -66,8 +66,31 @@ static void an_order_whose_lease_has_run_out_is_dropped_and_taken_over(void **st
     lose(fixture, FAKE_ADVANCE, FAKE_WELL, 0);
     lose(fixture, FAKE_RENEW, FAKE_WELL, 0);
     lose(fixture, FAKE_TAKE_DUE, FAKE_WELL, 0);
+    assert_int_equal(fixture->taken_over_count, 0);
     fixture_run(fixture, 3000);
+    assert_int_equal(fixture->taken_over_count, 1);
     assert_left(fixture, ORDER_FULFILLED, 1, 1, 1);
+}
+
+/* What stands in the database is the lease of the first time: repeating renews nothing. */
+static void the_lease_of_a_repeated_advance_counts_from_its_first_sending(void **state)
+{
+    struct fixture *fixture = *state;
+
+    EXPECT(fixture, FAKE_CONFIRM, .result = EFFECT_DONE, .delay_ms = 500);
+    SHIP(fixture, .result = EFFECT_NOT_REACHED);
+    fixture->fulfillment.create.forever = true;
+    fixture_call(fixture, 3000);
+    fixture_run(fixture, 300);
+    lose(fixture, FAKE_RENEW, FAKE_NOT_SENT, UINT_MAX);
+    lose(fixture, FAKE_ADVANCE, FAKE_LOST_AFTER, UINT_MAX);
+    fixture_run(fixture, 6000);
+    lose(fixture, FAKE_ADVANCE, FAKE_WELL, 0);
+    fixture_run(fixture, 2700);
+    assert_true(ledger_count(fixture, "ship") > 0);
+    fixture_run(fixture, 3000);
+    assert_true(fixture->order->lease_until_ms < clock_now_ms(&fixture->clock.base));
+    assert_int_equal(saga_driver_count(fixture->driver), 0);
 }
 
 static void leases_are_renewed_while_a_step_takes_long(void **state)
@@ -397,6 +420,7 @@ int main(void)
         TEST(an_advance_of_unknown_fate_is_repeated_until_it_returns),
         TEST(no_outcome_is_told_before_its_commit_has_returned),
         TEST(an_order_whose_lease_has_run_out_is_dropped_and_taken_over),
+        TEST(the_lease_of_a_repeated_advance_counts_from_its_first_sending),
         TEST(leases_are_renewed_while_a_step_takes_long),
         TEST(a_quick_order_is_not_renewed),
         TEST(a_fenced_owner_does_nothing_more_and_tells_the_stored_state),
