@@ -142,12 +142,9 @@ static void on_settle_timeout(struct clock_timer *timer)
     app_stop(app);
 }
 
-static struct app *the_app; /* worker_drain's callback has no argument for it */
-
-static void on_worker_settled(struct worker *worker)
+static void on_worker_settled(void *arg)
 {
-    (void)worker;
-    struct app *app = the_app;
+    struct app *app = arg;
     if (++app->settled_count == app->worker_count && app->state == APP_SETTLING) {
         app->settled = true;
         app_stop(app);
@@ -161,7 +158,7 @@ static void on_door_drained(void *arg)
     app->leave.on_time = on_settle_timeout;
     clock_timer_start(loop_clock(app->loop), &app->leave, SETTLE_MS);
     for (uint32_t i = 0; i < app->worker_count; i++) {
-        worker_drain(&app->workers[i], app->loop, on_worker_settled);
+        worker_drain(&app->workers[i], app->loop, on_worker_settled, app);
     }
 }
 
@@ -350,7 +347,6 @@ int app_run(const struct config *config)
 {
     struct app app = {.config = config};
     struct error err = {0};
-    the_app = &app;
     limit_heaps(config);
     log_configure((enum log_level)config->log_level, (enum log_format)config->log_format,
                   STDERR_FILENO);

@@ -178,7 +178,7 @@ void worker_schema_ready(struct worker *worker, const uint8_t *page_key)
 static void on_drained_letter(struct letter *letter)
 {
     struct worker *worker = CONTAINER_OF(letter, struct worker, drained_letter);
-    worker->drained(worker);
+    worker->drained(worker->drained_arg);
 }
 
 static void on_drained(void *arg)
@@ -195,11 +195,12 @@ static void on_drain(struct letter *letter)
     saga_driver_drain(worker->saga_driver, on_drained, worker);
 }
 
-void worker_drain(struct worker *worker, struct loop *app_loop,
-                  void (*drained)(struct worker *worker))
+void worker_drain(struct worker *worker, struct loop *app_loop, void (*drained)(void *arg),
+                  void *arg)
 {
     worker->app_loop = app_loop;
     worker->drained = drained;
+    worker->drained_arg = arg;
     worker->drain_letter.open = on_drain;
     mailbox_put(loop_mailbox(worker->loop), &worker->drain_letter);
 }

@@ -35,7 +35,8 @@ struct worker {
     /* Messages to the worker's loop. */
     struct letter schema_letter, drain_letter;
     const uint8_t *page_key; /* of schema_letter */
-    void (*drained)(struct worker *worker);
+    void (*drained)(void *arg);
+    void *drained_arg;
     struct letter drained_letter; /* to the loop of app */
     struct loop *app_loop;
 };
@@ -53,5 +54,5 @@ void worker_stop_thread(struct worker *worker);
 /* From any thread: the schema is there; page tokens and recovery may begin. */
 void worker_schema_ready(struct worker *worker, const uint8_t *page_key);
 /* From any thread: no more orders; `drained` runs on app_loop when none is in flight. */
-void worker_drain(struct worker *worker, struct loop *app_loop,
-                  void (*drained)(struct worker *worker));
+void worker_drain(struct worker *worker, struct loop *app_loop, void (*drained)(void *arg),
+                  void *arg);
