@@ -57,7 +57,7 @@ bool call_report_init(const struct method *const *methods, unsigned method_count
     return ok;
 }
 
-static void write_line(enum log_level level, const struct call_report *report)
+static void write_line(const struct call_report *report)
 {
     const struct error *err = report->err;
     const bool failed = error_is_set(err);
@@ -75,18 +75,16 @@ static void write_line(enum log_level level, const struct call_report *report)
         LOG_INT("reply_size", report->reply_size),
         {.key = NULL},
     };
-    log_fields(level, "call finished", fields);
+    log_fields(LOG_INFO, "call finished", fields);
 }
 
 void call_report(const struct call_report *report)
 {
     const enum status status = report->err->status;
-    const bool is_dull = status == STATUS_OK && report->method->kind == METHOD_READ;
-    const enum log_level level = is_dull ? LOG_DEBUG : LOG_INFO;
 
     metrics_add(METRIC_CALLS, report->series * STATUS_COUNT + (unsigned)status, 1);
     metrics_observe_us(METRIC_CALL_SECONDS, report->series, report->duration_us);
-    if (log_enabled(level)) {
-        write_line(level, report);
+    if (log_enabled(LOG_INFO)) {
+        write_line(report);
     }
 }

@@ -20,6 +20,6 @@ struct call_report {
  * more than the metrics can hold. */
 bool call_report_init(const struct method *const *methods, unsigned method_count_all) NODISCARD;
 
-/* Counts and logs one call. Reads that went well are logged at debug level: at their rate a line
- * each would cost as much as answering them. */
+/* Counts and logs one call: a line each, at info level (LOG_LEVEL=warn for those who count every
+ * microsecond of a read). */
 void call_report(const struct call_report *report);

@@ -122,6 +122,16 @@ def test_every_request_and_transition_is_a_line_of_json(shop, orderd):
     assert any("FULFILLED" in json.dumps(line) for line in lines())
 
 
+def test_a_read_that_went_well_is_a_line_too(shop, orderd):
+    def count():
+        return sum('"shop.v1.Catalog/GetProduct"' in line for line in orderd.log().splitlines())
+    product = shop.product()
+    before = count()
+    for _ in range(3):
+        shop.available(product)
+    harness.wait_until(lambda: count() == before + 3, 5, "a line a read")
+
+
 # ------------------------------------------------------------------------- when others are not there
 
 
