@@ -31,6 +31,20 @@ static void on_connection_lost(void *arg, const struct error *err)
     log_write(LOG_WARN, "connection to the database lost: %s", err->message);
 }
 
+static void on_batch_failed(void *arg, const char *statement, const char *sqlstate,
+                            const struct error *err)
+{
+    (void)arg;
+    const struct log_field fields[] = {
+        LOG_STR("statement", statement),
+        LOG_STR("sqlstate", sqlstate),
+        LOG_STR("reason", reason_name(err->reason)),
+        LOG_STR("error", err->message),
+        {0},
+    };
+    log_fields(err->status == STATUS_INTERNAL ? LOG_ERROR : LOG_WARN, "batch failed", fields);
+}
+
 static bool worker_init_store(struct worker *worker, const struct config *config)
 {
     const struct pg_pool_config pool_config = {
@@ -40,6 +54,7 @@ static bool worker_init_store(struct worker *worker, const struct config *config
         .statement_timeout_ms = STATEMENT_TIMEOUT_MS,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .on_connection_lost = on_connection_lost,
+        .on_batch_failed = on_batch_failed,
     };
     worker->pool = pg_pool_new(worker->loop, worker->random, &pool_config);
     if (worker->pool == NULL) {

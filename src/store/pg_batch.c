@@ -178,19 +178,26 @@ static void pg_batch_lost(struct pg_flight *flight, struct pg_queue *queue)
     }
 }
 
+/* Counted and told, since what a caller is answered names neither statement nor SQLSTATE. */
+static void pg_batch_tell_failed(const struct pg_pool *pool, const struct pg_queue *queue,
+                                 const char *sqlstate, const struct error *err)
+{
+    metrics_add(METRIC_DB_FAILURES, 0, 1);
+    if (pool->config.on_batch_failed != NULL && !pool->is_closing)
+        pool->config.on_batch_failed(pool->config.arg, queue->statement->name, sqlstate, err);
+}
+
 static void pg_batch_done(void *arg, const PGresult *result, const struct error *err,
                           const char *sqlstate, bool connection_lost)
 {
     struct pg_flight *flight = arg;
     struct pg_pool *pool = flight->pool;
     struct pg_queue *queue = flight->queue;
-    (void)sqlstate;
-
     assert(queue != NULL);
     unsigned series = (unsigned)(queue - pool->queues);
     metrics_observe_us(METRIC_DB_SECONDS, series, now_us() - flight->sent_us);
     if (result == NULL)
-        metrics_add(METRIC_DB_FAILURES, 0, 1);
+        pg_batch_tell_failed(pool, queue, sqlstate, err);
 
     flight->queue = NULL;
     if (result != NULL)

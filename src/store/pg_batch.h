@@ -55,6 +55,10 @@ struct pg_pool_config {
     int32_t lock_timeout_ms;      /* 2,000 */
     /* A connection was lost or could not be made: for the operator's log. May be NULL. */
     void (*on_connection_lost)(void *arg, const struct error *err);
+    /* A batch failed, whatever becomes of its requests: for the operator's log. `sqlstate` is NULL
+     * when the server did not say. May be NULL. */
+    void (*on_batch_failed)(void *arg, const char *statement, const char *sqlstate,
+                            const struct error *err);
     void *arg;
     /* For tests; NULL: pg_statements, pg_conn_ops. */
     const struct pg_statement *statements;

@@ -44,8 +44,7 @@ enum status pg_error_set(struct error *err, const char *sqlstate)
         return error_set(err, REASON_STORE_UNAVAILABLE);
     const struct pg_error_row *row = pg_error_find(sqlstate);
     if (row == NULL)
-        return error_setf(err, REASON_INTERNAL, "the database refused a statement (SQLSTATE %.5s)",
-                          sqlstate);
+        return error_setf(err, REASON_INTERNAL, "the database refused a statement");
     return error_setf(err, REASON_STORE_UNAVAILABLE, "%s", row->text);
 }
 

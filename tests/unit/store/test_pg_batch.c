@@ -62,6 +62,7 @@ struct fixture {
     struct request *requests;
     unsigned count;
     struct request *next; /* started from inside `done` */
+    char told[64];        /* the last batch that failed: statement and SQLSTATE */
 };
 
 static struct pg_conn *fake_conns[CONNS_MAX];
@@ -262,6 +263,15 @@ static void turn(struct fixture *fixture, int64_t delay_ms)
     loop_run(fixture->loop);
 }
 
+static void on_batch_failed(void *arg, const char *statement, const char *sqlstate,
+                            const struct error *err)
+{
+    struct fixture *fixture = arg;
+    assert_true(error_is_set(err));
+    snprintf(fixture->told, sizeof(fixture->told), "%s %s", statement,
+             sqlstate == NULL ? "-" : sqlstate);
+}
+
 static void open_pool(struct fixture *fixture, uint32_t connection_count, uint32_t batch_max)
 {
     const struct pg_pool_config config = {
@@ -272,6 +282,8 @@ static void open_pool(struct fixture *fixture, uint32_t connection_count, uint32
         .lock_timeout_ms = 2000,
         .statements = statements,
         .conn_ops = &fake_ops,
+        .on_batch_failed = on_batch_failed,
+        .arg = fixture,
     };
     pg_pool_free(fixture->pool);
     fake_conn_count = 0;
@@ -506,6 +518,23 @@ static void a_refused_batch_is_sent_once_more_each_alone(void **state)
     assert_failed(&fixture->requests[1], REASON_INTERNAL, false);
     assert_answered(&fixture->requests[2]);
     assert_answered(&fixture->requests[3]);
+}
+
+static void a_batch_that_fails_is_told_with_its_statement_and_sqlstate(void **state)
+{
+    struct fixture *fixture = *state;
+    char expected[64];
+    start(fixture, LOOK);
+    turn(fixture, 0);
+    snprintf(expected, sizeof(expected), "%s 22012", fake_conns[READ_CONN]->statement);
+    fake_refuse(fake_conns[READ_CONN]);
+    assert_string_equal(fixture->told, expected);
+
+    start(fixture, LOOK);
+    turn(fixture, 0);
+    snprintf(expected, sizeof(expected), "%s -", fake_conns[READ_CONN]->statement);
+    fake_lose(fake_conns[READ_CONN]);
+    assert_string_equal(fixture->told, expected);
 }
 
 static void a_refused_batch_of_one_is_not_repeated(void **state)
@@ -752,6 +781,7 @@ int main(void)
         TEST(a_request_without_a_row_is_told_by_on_end),
         TEST(an_error_of_a_row_fails_its_request_only),
         TEST(a_refused_batch_is_sent_once_more_each_alone),
+        TEST(a_batch_that_fails_is_told_with_its_statement_and_sqlstate),
         TEST(a_refused_batch_of_one_is_not_repeated),
         TEST(a_repeatable_batch_is_sent_again_after_a_lost_connection),
         TEST(a_repeatable_batch_that_is_lost_twice_ends),
