@@ -49,9 +49,9 @@ struct saga_claim {
     const struct idempotency *idempotency; /* may be unset */
     struct uuid token;                     /* made by the driver, unique over all attempts */
     int64_t lease_ms;
-    int64_t forward_ms;    /* forward_until = database now + this */
-    bool inventory_remote; /* true: only claims, state RESERVING */
-    bool may_start; /* false: too little time is left, only join or replay; CLAIM_TOO_SHORT */
+    int64_t forward_ms;        /* forward_until = database now + this */
+    bool inventory_remote;     /* true: only claims, state RESERVING */
+    bool may_start;            /* false: only join or replay, else CLAIM_TOO_SHORT */
     enum claim_result result;  /* out */
     struct saga_record record; /* out; of CLAIM_STARTED all, of the others order and failure */
 };

@@ -57,7 +57,7 @@ static bool claim_send(struct saga *saga)
         .lease_ms = driver->config.lease_ms,
         .forward_ms = driver->config.forward_ms,
         .inventory_remote = driver->ports.inventory != NULL,
-        .may_start = !saga_is_too_late(saga),
+        .may_start = !saga->is_joining && !saga_is_too_late(saga),
     };
     saga->claim_may_start |= saga->work.claim.may_start;
     saga->work_out = true;
@@ -142,8 +142,15 @@ static void claim_refused(struct saga *saga)
         saga->record = saga->work.claim.record;
         tell_observer(saga, OUTCOME_REFUSED);
     }
-    if (saga->ticket_count > 0)
-        saga_answer_claim(&saga->work.claim, LIST_FIRST(&saga->tickets));
+    if (saga->ticket_count > 0) {
+        struct saga_ticket *ticket = LIST_FIRST(&saga->tickets);
+
+        /* The attempt that was joined has ended, and its key would begin the next one. */
+        if (saga->is_joining && saga->work.claim.result == CLAIM_TOO_SHORT)
+            saga_answer_state(&saga->work.claim.record.order, ticket);
+        else
+            saga_answer_claim(&saga->work.claim, ticket);
+    }
     claim_answered(saga);
 }
 

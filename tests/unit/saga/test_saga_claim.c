@@ -183,6 +183,27 @@ static void an_attempt_of_another_replica_is_joined_by_asking(void **state)
     assert_int_equal(saga_driver_count(fixture->driver), 0);
 }
 
+/* Its answer invites a retry, so the key is free again; but a caller that joined waits for this one. */
+static void joining_never_starts_the_next_attempt(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake_order *order = fixture->order;
+    struct caller *caller;
+
+    order->order.state = ORDER_CHARGING;
+    order_has_key(order);
+    caller = fixture_call_order(fixture, order, 10000, "key");
+    fixture_run(fixture, 1000);
+    assert_waiting(caller);
+    int32_t attempt = order->order.attempt;
+    order->order.failure = (struct failure){.reason = REASON_PAYMENT_UNAVAILABLE};
+    order->order.state = ORDER_FAILED;
+    fixture_run(fixture, 250);
+    assert_answered(caller, REASON_PAYMENT_UNAVAILABLE);
+    assert_int_equal(order->order.attempt, attempt);
+    assert_int_equal(ledger_count(fixture, "open"), 0);
+}
+
 static void a_joined_attempt_is_answered_by_its_stored_state_in_time(void **state)
 {
     static const struct {
@@ -340,6 +361,7 @@ int main(void)
         TEST(the_same_key_repeats_the_answer_of_an_attempt_that_ended),
         TEST(the_same_key_with_another_request_is_refused),
         TEST(an_attempt_of_another_replica_is_joined_by_asking),
+        TEST(joining_never_starts_the_next_attempt),
         TEST(a_joined_attempt_is_answered_by_its_stored_state_in_time),
         TEST(a_claim_surely_not_sent_changed_nothing),
         TEST(a_claim_of_unknown_fate_is_repeated_and_recognised),
