@@ -13,18 +13,19 @@ CTEST = $(FIXED) ctest --output-on-failure --no-tests=ignore -j $(JOBS)
 
 release_flags := -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
 debug_flags := -DCMAKE_BUILD_TYPE=Debug
-asan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address
+asan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address -DFAULT_POINTS=ON
 tsan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
 clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
 
-.PHONY: release debug asan tsan clang gen test run bench lint format install clean \
-	lint-format lint-includes lint-gen lint-tidy needs-for-run needs-for-test
+.PHONY: release debug asan tsan clang gen test crash run bench check-invariants lint format install clean \
+	lint-format lint-includes lint-gen lint-tidy lint-release needs-for-run needs-for-test
 
 release debug asan tsan clang: %: build/%/configured
 	@cmake --build build/$@ -j $(JOBS)
 
-# Only the first time; afterwards the build itself notices when CMakeLists.txt or the set of files changed.
-build/%/configured:
+# The first time, and when the options above may have changed; the build itself notices when CMakeLists.txt
+# or the set of files did.
+build/%/configured: Makefile
 	@cmake -S . -B build/$* -G "$(GENERATOR)" $($*_flags)
 	@touch $@
 
@@ -44,10 +45,28 @@ run: needs-for-run
 	@$(MAKE) -s release
 	@exec deploy/dev/run
 
+# Death at every fault point in every way; `make test` takes a sample of them.
+crash: needs-for-test
+	@$(MAKE) -s asan
+	@CRASH=all PYTHONDONTWRITEBYTECODE=1 $(FIXED) build/venv/bin/python -m pytest -q -p no:cacheprovider \
+		tests/client/test_crash.py
+
 bench: needs-for-test
 	@$(MAKE) -s release
 	@cmake --build build/release -j $(JOBS) --target bench
 	@exec tests/bench/run
+
+# Whether the invariants of all orders hold, by the database and the ledger: those of `make run`, or others,
+# `make check-invariants DATABASE='host=/tmp/x dbname=orderd' LEDGER=http://127.0.0.1:8089/`. Of `make run` the
+# database is kept and the ledger is not, so what is older than the ledger is not compared with it.
+run_pid = $(firstword $(wildcard $(addsuffix /postmaster.pid,build/run/postgres build/run/postgres-elsewhere)) /dev/null)
+DATABASE ?= host=$(shell sed -n 5p $(run_pid)) user=orderd dbname=orderd
+ifndef LEDGER
+LEDGER = http://127.0.0.1:$(shell cat build/run/sandbox.port)/
+since = --since $(shell stat -c %Y build/run/sandbox.port)
+endif
+check-invariants: needs-for-test
+	@build/venv/bin/python tests/client/invariants.py --database '$(DATABASE)' --ledger '$(LEDGER)' $(since)
 
 # What a build needs is asked for every time: it takes a moment, and a machine may change.
 needs-for-run needs-for-test: needs-for-%:
@@ -71,7 +90,11 @@ lint-tidy: clang
 	@run-clang-tidy -quiet -p build/clang -j $(JOBS) '^$(CURDIR)/src/' > build/tidy.log 2>&1 || \
 		{ grep -E -A4 'error:|warning:' build/tidy.log; exit 1; }
 
-install: release
+# A release must not have what kills it on purpose.
+lint-release: release
+	@tests/arch/fault_points none build/release/orderd
+
+install: lint-release
 	cmake --install build/release --prefix $(PREFIX)
 
 # Keeps what is not made by a compiler: the Python environment, tools, and the data of `make run`.

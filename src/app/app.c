@@ -187,6 +187,11 @@ static void on_signal(evutil_socket_t number, short events, void *arg)
 
 /* ----------------------------------------------------------------------------------- building */
 
+/* Besides those of callers: 1,024 to each of two providers, the database, files. */
+enum {
+    OTHER_DESCRIPTORS = 3 * 1024
+};
+
 /* Each connection is a descriptor; what the hard limit allows is taken. */
 static enum status check_descriptors(const struct config *config, struct error *err)
 {
@@ -197,11 +202,11 @@ static enum status check_descriptors(const struct config *config, struct error *
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* the check below speaks for it */
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-        limit.rlim_cur < (rlim_t)config->connections_max + 1024) {
+        limit.rlim_cur < (rlim_t)config->connections_max + OTHER_DESCRIPTORS) {
         return error_setf(err, REASON_REQUEST_INVALID,
                           "MAX_CONNECTIONS %lld needs a limit of %lld open files, it is %llu",
                           (long long)config->connections_max,
-                          (long long)config->connections_max + 1024,
+                          (long long)config->connections_max + OTHER_DESCRIPTORS,
                           (unsigned long long)limit.rlim_cur);
     }
     return STATUS_OK;
@@ -221,6 +226,7 @@ static enum status build_workers(struct app *app, struct error *err)
         }
     }
     app->loop = app->workers[0].loop;
+    app->workers[0].removes_keys = true;
     return STATUS_OK;
 }
 

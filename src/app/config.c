@@ -2,6 +2,7 @@
  * Not here: what a setting does. */
 #include "app/config.h"
 
+#include "base/limits.h"
 #include "base/number.h"
 #include "observe/log.h"
 
@@ -91,7 +92,7 @@ static const struct setting settings[] = {
     NUMBER("UNDO_TIME",          DURATION, undo_ms,          "24h", 100, 30LL * DAY, "how long undoing is tried before an order is STUCK"),
     NUMBER("MAX_CONNECTIONS",    COUNT,   connections_max,   "10000", 1, 1000000, "gRPC connections"),
     NUMBER("MAX_CALLS",          COUNT,   calls_max,         "2000",  1, 100000,  "calls in flight, not counting those that wait for an order"),
-    NUMBER("MAX_ORDERS",         COUNT,   orders_max,        "10000", 1, 100000,  "orders under way"),
+    NUMBER("MAX_ORDERS",         COUNT,   orders_max,        "10000", 1, LIMIT_ORDERS, "orders under way"),
     NUMBER("MAX_WATCHERS",       COUNT,   watchers_max,      "1000",  1, 100000,  "streams that watch"),
     CHOICE("LOG_LEVEL",          log_level, "info", level_choices,      "least severe lines written"),
     CHOICE("LOG_FORMAT",         log_format, "json", format_choices,    "json for machines, text for people"),

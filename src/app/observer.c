@@ -1,4 +1,5 @@
-/* Transitions of orders, as log lines and metrics. Not for calls: the edge tells those. */
+/* Transitions of orders, as log lines, metrics and news for watchers. Not for calls: the edge tells
+ * those. */
 #include "app/observer.h"
 
 #include "observe/log.h"
@@ -73,10 +74,8 @@ static void count_transition(const struct saga_transition *transition)
     }
 }
 
-static void on_transition(struct saga_observer *observer, const struct saga_transition *transition)
+static void log_transition(const struct saga_transition *transition)
 {
-    (void)observer;
-    count_transition(transition);
     enum log_level level = transition->to == ORDER_STUCK ? LOG_ERROR : LOG_INFO;
     if (!log_enabled(level)) {
         return;
@@ -101,14 +100,24 @@ static void on_transition(struct saga_observer *observer, const struct saga_tran
     log_fields(level, "order transition", fields);
 }
 
+static void on_transition(struct saga_observer *base, const struct saga_transition *transition)
+{
+    struct observer *observer = CONTAINER_OF(base, struct observer, base);
+    count_transition(transition);
+    log_transition(transition);
+    service_order_changed(observer->service, transition->order_id);
+}
+
 static void on_taken_over(struct saga_observer *observer, uint32_t count)
 {
     (void)observer;
     metrics_add(METRIC_ORDERS_TAKEN_OVER, 0, count);
 }
 
-void observer_init(struct saga_observer *observer)
+void observer_init(struct observer *observer, struct service *service)
 {
-    observer->on_taken_over = on_taken_over;
-    observer->on_transition = on_transition;
+    *observer = (struct observer){
+        .base = {.on_taken_over = on_taken_over, .on_transition = on_transition},
+        .service = service,
+    };
 }

@@ -1,9 +1,9 @@
 /* Building a worker bottom up, tearing it down in reverse, and its messages. */
 #include "app/worker.h"
 
-#include "app/observer.h"
 #include "observe/log.h"
 #include "runtime/random_system.h"
+#include "service/order_watch.h"
 
 #include <assert.h>
 #include <string.h>
@@ -12,7 +12,8 @@ enum {
     TICK_MS = 250,
     STATEMENT_TIMEOUT_MS = 10000,
     LOCK_TIMEOUT_MS = 2000,
-    HTTP_CONNECTIONS = 256
+    /* To each provider, of the whole process: 2,500 orders a second at one that takes 200 ms. */
+    PROVIDER_CONNECTIONS = 1024
 };
 
 /* What other threads want to know of this loop, written down four times a second. */
@@ -63,19 +64,22 @@ static bool worker_init_store(struct worker *worker, const struct config *config
     catalog_store_pg_init(&worker->catalog_store, worker->pool, worker->random);
     order_store_pg_init(&worker->order_store, worker->pool);
     saga_store_pg_init(&worker->saga_store, worker->pool);
-    return true;
+    return retention_pg_init(&worker->retention, worker->pool, loop_clock(worker->loop));
 }
 
 static bool worker_init_clients(struct worker *worker, const struct config *config)
 {
     struct clock *clock = loop_clock(worker->loop);
-    worker->http = http_client_new(worker->loop, HTTP_CONNECTIONS);
-    if (worker->http == NULL) {
+    const uint32_t connections = (uint32_t)MAX_OF(1, PROVIDER_CONNECTIONS / config->workers);
+    worker->payment_http = http_client_new(worker->loop, connections);
+    worker->fulfillment_http = http_client_new(worker->loop, connections);
+    if (worker->payment_http == NULL || worker->fulfillment_http == NULL) {
         return false;
     }
-    payment_stripe_init(&worker->payment, worker->http, clock, config->payment_url,
+    payment_stripe_init(&worker->payment, worker->payment_http, clock, config->payment_url,
                         config->payment_api_key);
-    fulfillment_http_init(&worker->fulfillment, worker->http, clock, config->fulfillment_url);
+    fulfillment_http_init(&worker->fulfillment, worker->fulfillment_http, clock,
+                          config->fulfillment_url);
     return true;
 }
 
@@ -89,17 +93,30 @@ static bool worker_init_saga(struct worker *worker, const struct config *config)
         .undo_ms = config->undo_ms,
         .orders_max = (uint32_t)MAX_OF(1, config->orders_max / config->workers),
     };
-    observer_init(&worker->observer);
+    observer_init(&worker->observer, &worker->service);
     const struct saga_ports ports = {
         .store = &worker->saga_store.base,
         .payment = &worker->payment.base,
         .fulfillment = &worker->fulfillment.base,
         .clock = loop_clock(worker->loop),
         .random = worker->random,
-        .observer = &worker->observer,
+        .observer = &worker->observer.base,
     };
     worker->saga_driver = saga_driver_new(&saga_config, &ports);
     return worker->saga_driver != NULL;
+}
+
+static bool worker_init_service(struct worker *worker)
+{
+    worker->service = (struct service){
+        .catalog_store = &worker->catalog_store.base,
+        .order_store = &worker->order_store.base,
+        .saga_driver = worker->saga_driver,
+        .order_watches = order_watches_new(&worker->order_store.base, loop_clock(worker->loop)),
+        .clock = loop_clock(worker->loop),
+        .random = worker->random,
+    };
+    return worker->service.order_watches != NULL;
 }
 
 enum status worker_init(struct worker *worker, const struct config *config, struct error *err)
@@ -108,16 +125,10 @@ enum status worker_init(struct worker *worker, const struct config *config, stru
     worker->loop = loop_new();
     worker->random = random_system_new();
     if (worker->loop == NULL || worker->random == NULL || !worker_init_store(worker, config) ||
-        !worker_init_clients(worker, config) || !worker_init_saga(worker, config)) {
+        !worker_init_clients(worker, config) || !worker_init_saga(worker, config) ||
+        !worker_init_service(worker)) {
         return error_set(err, REASON_OUT_OF_MEMORY);
     }
-    worker->service = (struct service){
-        .catalog_store = &worker->catalog_store.base,
-        .order_store = &worker->order_store.base,
-        .saga_driver = worker->saga_driver,
-        .clock = loop_clock(worker->loop),
-        .random = worker->random,
-    };
     worker->tick.on_time = on_tick;
     clock_timer_start(loop_clock(worker->loop), &worker->tick, 0);
     return STATUS_OK;
@@ -129,12 +140,13 @@ void worker_deinit(struct worker *worker)
         clock_timer_stop(loop_clock(worker->loop), &worker->tick);
     }
     /* The clients and the pool end what is in flight; the order flow is still there to be told. */
-    if (worker->http != NULL) {
-        http_client_free(worker->http);
-    }
+    http_client_free(worker->payment_http);
+    http_client_free(worker->fulfillment_http);
     if (worker->pool != NULL) {
         pg_pool_free(worker->pool);
     }
+    retention_pg_deinit(&worker->retention);
+    order_watches_free(worker->service.order_watches);
     if (worker->saga_driver != NULL) {
         saga_driver_free(worker->saga_driver);
     }
@@ -181,6 +193,9 @@ static void on_schema(struct letter *letter)
     memcpy(worker->service.page_key, worker->page_key, PAGE_KEY_SIZE);
     worker->service.page_key_set = true;
     saga_driver_recover(worker->saga_driver, true);
+    if (worker->removes_keys) {
+        retention_pg_start(&worker->retention);
+    }
 }
 
 void worker_schema_ready(struct worker *worker, const uint8_t *page_key)
@@ -207,6 +222,7 @@ static void on_drain(struct letter *letter)
 {
     struct worker *worker = CONTAINER_OF(letter, struct worker, drain_letter);
     saga_driver_recover(worker->saga_driver, false);
+    retention_pg_stop(&worker->retention);
     saga_driver_drain(worker->saga_driver, on_drained, worker);
 }
 

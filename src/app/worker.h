@@ -3,10 +3,12 @@
 #pragma once
 
 #include "app/config.h"
+#include "app/observer.h"
 #include "base/error.h"
 #include "client/clients.h"
 #include "runtime/loop.h"
 #include "service/service.h"
+#include "store/retention_pg.h"
 #include "store/store_pg.h"
 
 #include <pthread.h>
@@ -20,10 +22,12 @@ struct worker {
     struct catalog_store_pg catalog_store;
     struct order_store_pg order_store;
     struct saga_store_pg saga_store;
-    struct http_client *http;
+    struct retention_pg retention;
+    bool removes_keys; /* one worker of the process does; set before its thread starts */
+    struct http_client *payment_http, *fulfillment_http;
     struct payment_stripe payment;
     struct fulfillment_http fulfillment;
-    struct saga_observer observer;
+    struct observer observer;
     struct saga_driver *saga_driver;
     struct service service;
     pthread_t thread;

@@ -1,6 +1,8 @@
-/* The arena: blocks that double from 4 KiB to 256 KiB, handed out from front to back.
+/* The arena: a first block of 4 KiB, then blocks that double from 1 KiB to 256 KiB, handed out from
+ * front to back.
  *
  * A call usually needs one block, so each thread keeps some first blocks and a call costs no malloc.
+ * An order in flight needs a little more, and there may be ten thousand: so the second one is small.
  * Not for anything that lives longer than a call, and not for buffers that grow (see buf). */
 #include "base/arena.h"
 
@@ -14,6 +16,7 @@
 
 enum {
     FIRST_BLOCK_SIZE = 4 * 1024,
+    SECOND_BLOCK_SIZE = 1024,
     BLOCK_SIZE_MAX = 256 * 1024,
     SPARE_BLOCKS_MAX = 256, /* 1 MiB a thread: the calls in flight of a busy worker */
     ALIGNMENT = _Alignof(max_align_t),
@@ -120,7 +123,7 @@ struct arena *arena_new(size_t size_max)
     arena = (struct arena *)(void *)block->data;
     block->used = ARENA_SIZE;
     *arena = (struct arena){
-        .current = block, .size_max = size_max, .block_size_next = 2 * FIRST_BLOCK_SIZE};
+        .current = block, .size_max = size_max, .block_size_next = SECOND_BLOCK_SIZE};
     return arena;
 }
 

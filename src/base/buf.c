@@ -124,11 +124,6 @@ static bool buf_put_big_endian(struct buf *buf, uint64_t value, size_t size)
     return true;
 }
 
-bool buf_put_u16(struct buf *buf, uint16_t value)
-{
-    return buf_put_big_endian(buf, value, sizeof(value));
-}
-
 bool buf_put_u32(struct buf *buf, uint32_t value)
 {
     return buf_put_big_endian(buf, value, sizeof(value));

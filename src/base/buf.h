@@ -28,7 +28,6 @@ bool buf_put_str(struct buf *buf, const char *text);
 bool buf_put_char(struct buf *buf, char c);
 bool buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Big-endian integers, as PostgreSQL's binary format wants them. */
-bool buf_put_u16(struct buf *buf, uint16_t value);
 bool buf_put_u32(struct buf *buf, uint32_t value);
 bool buf_put_u64(struct buf *buf, uint64_t value);
 /* Text as the inside of a JSON string (without the quotes): escapes ", \ and control characters;

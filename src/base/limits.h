@@ -22,6 +22,7 @@ enum {
     LIMIT_ADDRESS_LINES = 4,
     LIMIT_ADDRESS_CHARS = 200, /* each text of an address */
     LIMIT_ATTEMPTS_PER_ORDER = 20,
+    LIMIT_ORDERS = 100 * 1000, /* largest MAX_ORDERS: 1 GB of orders under way */
     LIMIT_STREAMS_PER_CONNECTION = 100,
     LIMIT_WAITERS_PER_ORDER = 100,
     LIMIT_ANSWER_SIZE = 64 * 1024, /* body of an answer of a payment or shipping provider */

@@ -12,9 +12,6 @@ struct unit {
 static const struct unit duration_units[] = {
     {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {"d", 86400000LL}, {NULL, 0},
 };
-static const struct unit size_units[] = {
-    {"", 1}, {"KiB", 1024}, {"MiB", 1024 * 1024}, {"GiB", 1024 * 1024 * 1024}, {NULL, 0},
-};
 
 /* Reads the digits at `text`, at least one; returns what follows them, NULL on none or overflow.
  * Counts downwards, since the smallest number has no positive twin. */
@@ -50,14 +47,14 @@ bool number_parse(const char *text, int64_t min, int64_t max, int64_t *out_value
     return true;
 }
 
-static bool parse_with_unit(const char *text, const struct unit *units, int64_t *out_value)
+static bool parse_with_unit(const char *text, int64_t *out_value)
 {
     int64_t value;
     const char *end = parse_negated(text, &value);
 
     if (end == NULL || __builtin_sub_overflow((int64_t)0, value, &value))
         return false;
-    for (const struct unit *unit = units; unit->name != NULL; unit++) {
+    for (const struct unit *unit = duration_units; unit->name != NULL; unit++) {
         if (strcmp(end, unit->name) == 0)
             return !__builtin_mul_overflow(value, unit->factor, out_value);
     }
@@ -72,18 +69,8 @@ bool number_parse_duration(const char *text, int64_t *out_ms)
         *out_ms = 0;
         return true;
     }
-    if (!parse_with_unit(text, duration_units, &value))
+    if (!parse_with_unit(text, &value))
         return false;
     *out_ms = value;
-    return true;
-}
-
-bool number_parse_size(const char *text, int64_t *out_size)
-{
-    int64_t value;
-
-    if (!parse_with_unit(text, size_units, &value))
-        return false;
-    *out_size = value;
     return true;
 }

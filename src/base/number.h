@@ -10,5 +10,3 @@
 bool number_parse(const char *text, int64_t min, int64_t max, int64_t *out_value) NODISCARD;
 /* "250ms", "5s", "15m", "24h", "7d"; a bare number only when it is 0. Milliseconds. */
 bool number_parse_duration(const char *text, int64_t *out_ms) NODISCARD;
-/* "512", "64KiB", "2MiB", "1GiB". Bytes. */
-bool number_parse_size(const char *text, int64_t *out_size) NODISCARD;

@@ -56,6 +56,11 @@ static void breaker_close(struct breaker *breaker)
     breaker->probing = false;
 }
 
+void breaker_abstain(struct breaker *breaker)
+{
+    breaker->probing = false; /* HALF_OPEN goes on waiting for news; elsewhere nobody probes */
+}
+
 void breaker_report(struct breaker *breaker, bool reached, int64_t now_ms)
 {
     switch (breaker->state) {

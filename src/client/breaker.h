@@ -25,4 +25,6 @@ void breaker_init(struct breaker *breaker, uint32_t failures_max, int64_t open_m
 bool breaker_allow(struct breaker *breaker, int64_t now_ms);
 /* As breaker_allow but promises nothing: would a try be allowed? */
 bool breaker_is_ready(const struct breaker *breaker, int64_t now_ms);
+/* The try said neither: it neither counts nor interrupts a row, and another one may look instead. */
+void breaker_abstain(struct breaker *breaker);
 void breaker_report(struct breaker *breaker, bool reached, int64_t now_ms);

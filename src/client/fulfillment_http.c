@@ -155,6 +155,7 @@ static void start(struct fulfillment *base, struct fulfillment_call *call,
     attempt->operation = (int)operation;
     attempt->series = EFFECT_SERIES_FULFILLMENT + (unsigned)operation;
     attempt->read = read_answer;
+    attempt->exchange.name = operation == FULFILLMENT_CREATE ? "ship" : "recall";
     attempt->exchange.method = "POST";
     if (operation == FULFILLMENT_CREATE)
         provider_try_url(attempt, "/v1/shipments", NULL, NULL);

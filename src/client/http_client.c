@@ -1,11 +1,14 @@
 /* libcurl's multi interface on the loop.
  *
  *   http_client_start ──> transfer (an easy handle) ──> curl ──> transfer_end ──> exchange->done
- *                              ^                          │ sockets, one timer
- *                              └── kept for reuse         └── events of the loop
+ *            │                 ^        ^                 │ sockets, one timer
+ *            │ no place free   │        │                 └── events of the loop
+ *            v                 │        └── kept for reuse
+ *         waiting ──its turn───┘
+ *            └──its time is over──> exchange->done (not reached)
  *
- * curl decides when a transfer gets a connection: at most so many to a host, the others wait inside
- * it. The total time is watched here as well, since curl does not watch it while a transfer waits.
+ * Ten thousand orders may ask at once: waiting here costs nothing but the exchange itself, waiting
+ * inside curl an easy handle, and the time of the try would run meanwhile.
  * Knows nothing of payments; what an answer means is the adapters' business. */
 #include "client/http_client.h"
 
@@ -18,16 +21,18 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "client/http_fault.h"
 
 enum {
-    TRANSFERS_MAX = 16 * 1024, /* waiting ones included; more than orders may be in flight */
+    WAITING_MAX = LIMIT_ORDERS, /* so many orders may be in flight, and none asks twice */
+    IDLE_MAX = 256,             /* easy handles kept: 6 KiB each */
     CONNECT_TIMEOUT_MS = 2000,
     LOW_SPEED_BYTES = 1,          /* a second, over … */
     LOW_SPEED_SECONDS = 20,       /* … so many: matters only for tries longer than that */
     CONNECTION_IDLE_SECONDS = 30, /* shorter than the usual 60 s of the other side */
     CONNECTION_AGE_SECONDS = 300, /* so that a change of DNS is followed */
-    READ_SIZE = 4096, /* at a time: answers take 1 KiB; curl's own 16 KiB a transfer add up */
-    HOSTS_MAX = 2,    /* payment and shipping: sizes the connection cache */
+    READ_SIZE = 4096,       /* at a time: answers take 1 KiB; curl's own 16 KiB a transfer add up */
+    WRITE_SIZE = 16 * 1024, /* as little as curl takes, for the same reason */
     RETRY_AFTER_SECONDS_MAX = 3600,
 };
 
@@ -42,14 +47,18 @@ struct transfer {
     int64_t started_us;
 };
 
+TAILQ_HEAD(http_exchange_list, http_exchange);
+
 struct http_client {
     struct loop *loop;
     CURLM *multi;
     struct clock_timer curl_timer;
     struct transfer *active;
-    unsigned active_count;
+    unsigned active_count, active_max;
+    struct http_exchange_list waiting; /* for one of the active to end; first come, first served */
+    unsigned waiting_count;
     struct transfer *idle;
-    unsigned idle_count, idle_max;
+    unsigned idle_count;
     struct http_exchange *refused; /* could not be started; linked by adapter[0] */
     struct clock_timer refused_timer;
     bool closing;
@@ -97,7 +106,7 @@ static void transfer_keep(struct transfer *transfer)
 {
     struct http_client *client = transfer->client;
 
-    if (client->idle_count == client->idle_max) {
+    if (client->idle_count == IDLE_MAX) {
         transfer_free(transfer);
         return;
     }
@@ -139,6 +148,8 @@ static void read_answer(struct transfer *transfer)
     exchange->retry_after_ms = (int32_t)retry_after_s * 1000;
 }
 
+static void start_waiting(struct http_client *client);
+
 /* `problem` NULL: the answer is there. */
 static void transfer_end(struct transfer *transfer, const char *problem)
 {
@@ -154,6 +165,7 @@ static void transfer_end(struct transfer *transfer, const char *problem)
     curl_multi_remove_handle(client->multi, transfer->easy);
     transfer_unlink(transfer);
     transfer_keep(transfer);
+    start_waiting(client); /* before those who come only now */
     exchange->done(exchange);
 }
 
@@ -288,6 +300,9 @@ static int on_begin(void *arg, char *ip UNUSED, char *own_ip UNUSED, int port UN
 
     transfer->exchange->begun_count++;
     buf_clear(&transfer->answer);
+#ifdef FAULT_POINTS
+    http_fault_middle(own_port, transfer->exchange);
+#endif
     return CURL_PREREQFUNC_OK;
 }
 
@@ -325,6 +340,7 @@ static bool set_common(struct transfer *transfer)
     SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for the resolver's thread at the end */
     SET(CURLOPT_USERAGENT, "orderd/" ORDERD_VERSION);
     SET(CURLOPT_BUFFERSIZE, (long)READ_SIZE);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)WRITE_SIZE);
     SET(CURLOPT_PREREQFUNCTION, on_begin);
     SET(CURLOPT_PREREQDATA, transfer);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -401,6 +417,10 @@ static bool transfer_set(struct transfer *transfer, struct http_exchange *exchan
     long timeout_ms = exchange->timeout_ms;
 
     transfer->exchange = exchange;
+#ifdef FAULT_POINTS
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_fault_on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
+#endif
     return curl_easy_setopt(easy, CURLOPT_URL, exchange->url) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                             MIN_OF(timeout_ms, (long)CONNECT_TIMEOUT_MS)) == CURLE_OK &&
@@ -450,21 +470,15 @@ static void clear_results(struct http_exchange *exchange)
     exchange->retry_after_ms = 0;
     exchange->begun_count = 0;
     exchange->problem = NULL;
+    exchange->was_crowded_out = false;
     exchange->duration_us = 0;
 }
 
-void http_client_start(struct http_client *client, struct http_exchange *exchange)
+static void begin(struct http_client *client, struct http_exchange *exchange)
 {
-    struct transfer *transfer;
+    struct transfer *transfer = transfer_take(client);
 
-    assert(exchange->done != NULL);
-    assert(exchange->timeout_ms > 0);
-    clear_results(exchange);
-    if (client->closing || client->active_count == TRANSFERS_MAX) {
-        refuse(client, exchange, client->closing ? "shutting down" : "too many transfers");
-        return;
-    }
-    transfer = transfer_take(client);
+    assert(client->active_count < client->active_max);
     if (transfer == NULL) {
         refuse(client, exchange, "out of memory");
         return;
@@ -476,6 +490,66 @@ void http_client_start(struct http_client *client, struct http_exchange *exchang
     }
     transfer->started_us = now_us();
     clock_timer_start(loop_clock(client->loop), &transfer->deadline, exchange->timeout_ms);
+}
+
+/* ---- The wait for a place ---------------------------------------------------------------- */
+
+static void wait_over(struct http_client *client, struct http_exchange *exchange)
+{
+    assert(client->waiting_count > 0);
+    TAILQ_REMOVE(&client->waiting, exchange, waiting);
+    client->waiting_count--;
+    clock_timer_stop(loop_clock(client->loop), &exchange->turn);
+}
+
+static void on_turn_missed(struct clock_timer *timer)
+{
+    struct http_exchange *exchange = CONTAINER_OF(timer, struct http_exchange, turn);
+
+    wait_over(exchange->adapter[0], exchange);
+    fail(exchange, "no place became free");
+    exchange->was_crowded_out = true;
+    exchange->done(exchange);
+}
+
+static void wait_turn(struct http_client *client, struct http_exchange *exchange)
+{
+    TAILQ_INSERT_TAIL(&client->waiting, exchange, waiting);
+    client->waiting_count++;
+    exchange->adapter[0] = client;
+    exchange->turn = (struct clock_timer){.on_time = on_turn_missed};
+    clock_timer_start(loop_clock(client->loop), &exchange->turn, exchange->timeout_ms);
+}
+
+static void start_waiting(struct http_client *client)
+{
+    struct http_exchange *exchange;
+
+    while (client->active_count < client->active_max &&
+           (exchange = TAILQ_FIRST(&client->waiting)) != NULL) {
+        wait_over(client, exchange);
+        if (client->closing)
+            refuse(client, exchange, "shutting down");
+        else
+            begin(client, exchange);
+    }
+}
+
+void http_client_start(struct http_client *client, struct http_exchange *exchange)
+{
+    assert(exchange->done != NULL);
+    assert(exchange->timeout_ms > 0);
+    clear_results(exchange);
+    if (client->closing) {
+        refuse(client, exchange, "shutting down");
+    } else if (client->active_count < client->active_max) {
+        begin(client, exchange);
+    } else if (client->waiting_count < WAITING_MAX) {
+        wait_turn(client, exchange);
+    } else {
+        exchange->was_crowded_out = true;
+        refuse(client, exchange, "too many exchanges wait");
+    }
 }
 
 /* ---- Life cycle -------------------------------------------------------------------------- */
@@ -491,8 +565,7 @@ static bool set_multi(struct http_client *client, uint32_t connections_max)
            curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)connections_max) ==
                CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)connections_max * HOSTS_MAX) ==
-               CURLM_OK;
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)connections_max) == CURLM_OK;
 }
 
 struct http_client *http_client_new(struct loop *loop, uint32_t connections_max)
@@ -508,7 +581,8 @@ struct http_client *http_client_new(struct loop *loop, uint32_t connections_max)
         return NULL;
     }
     client->loop = loop;
-    client->idle_max = connections_max;
+    client->active_max = connections_max;
+    TAILQ_INIT(&client->waiting);
     client->curl_timer.on_time = on_curl_time;
     client->refused_timer.on_time = on_refused;
     client->multi = curl_multi_init();
@@ -531,6 +605,7 @@ void http_client_free(struct http_client *client)
         assert(transfer->previous == NULL);
         transfer_end(transfer, "shutting down");
     }
+    assert(TAILQ_EMPTY(&client->waiting));
     on_refused(&client->refused_timer);
     while ((transfer = client->idle) != NULL) {
         client->idle = transfer->next;

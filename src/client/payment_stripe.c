@@ -71,18 +71,18 @@ static void put_refund(struct buf *form, const struct payment_call *call)
 
 /* One row an operation. Paths with `suffix` have the payment's id before it. */
 struct request_row {
-    const char *method, *path, *suffix;
+    const char *name, *method, *path, *suffix;
     void (*put_form)(struct buf *form, const struct payment_call *call);
 };
 
 /* clang-format off */
 static const struct request_row request_rows[STRIPE_OPERATION_COUNT] = {
-    [STRIPE_OPEN]         = {"POST", "/v1/payment_intents",         NULL,         put_open},
-    [STRIPE_CONFIRM]      = {"POST", "/v1/payment_intents/",        "/confirm",   put_confirm},
-    [STRIPE_LOOK]         = {"GET",  "/v1/payment_intents/",        "",           NULL},
-    [STRIPE_CANCEL]       = {"POST", "/v1/payment_intents/",        "/cancel",    NULL},
-    [STRIPE_REFUND]       = {"POST", "/v1/refunds",                 NULL,         put_refund},
-    [STRIPE_LOOK_REFUNDS] = {"GET",  "/v1/refunds?payment_intent=", "&limit=100", NULL},
+    [STRIPE_OPEN]         = {"open",         "POST", "/v1/payment_intents",         NULL,         put_open},
+    [STRIPE_CONFIRM]      = {"confirm",      "POST", "/v1/payment_intents/",        "/confirm",   put_confirm},
+    [STRIPE_LOOK]         = {"look",         "GET",  "/v1/payment_intents/",        "",           NULL},
+    [STRIPE_CANCEL]       = {"cancel",       "POST", "/v1/payment_intents/",        "/cancel",    NULL},
+    [STRIPE_REFUND]       = {"refund",       "POST", "/v1/refunds",                 NULL,         put_refund},
+    [STRIPE_LOOK_REFUNDS] = {"look_refunds", "GET",  "/v1/refunds?payment_intent=", "&limit=100", NULL},
 };
 /* clang-format on */
 
@@ -149,6 +149,7 @@ static void start(struct payment *base, struct payment_call *call, enum stripe_o
     attempt->operation = (int)operation;
     attempt->series = EFFECT_SERIES_PAYMENT + (unsigned)operation;
     attempt->read = read_answer;
+    attempt->exchange.name = row->name;
     attempt->exchange.method = row->method;
     provider_try_url(attempt, row->path, row->suffix == NULL ? NULL : call->payment_id,
                      row->suffix);

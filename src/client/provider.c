@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/fault_point.h"
 
 /* Ten tries in a row that fail are not chance; two seconds later one try looks whether it is over. */
 enum {
     BREAKER_FAILURES_MAX = 10,
     BREAKER_OPEN_MS = 2000,
     URL_SIZE_MAX = 4096,
+    TOO_MANY_REQUESTS = 429,
 };
 
 /* ---- Effects that end without being sent ------------------------------------------------- */
@@ -143,6 +145,23 @@ static bool was_reached(enum effect_result result)
     return result != EFFECT_NOT_REACHED && result != EFFECT_UNKNOWN;
 }
 
+/* Too many requests: it is there, but not at work. No place among thousands of our own: it was not
+ * even asked. Neither says that it is down, or well. */
+static bool says_nothing(const struct http_exchange *exchange)
+{
+    return exchange->was_crowded_out ||
+           (exchange->result == HTTP_ANSWERED && exchange->status == TOO_MANY_REQUESTS);
+}
+
+static void tell_breaker(struct provider *provider, const struct provider_try *attempt)
+{
+    if (says_nothing(&attempt->exchange))
+        breaker_abstain(&provider->breaker);
+    else
+        breaker_report(&provider->breaker, was_reached(attempt->effect->result),
+                       clock_now_ms(provider->clock));
+}
+
 static void count(const struct provider_try *attempt)
 {
     unsigned result = (unsigned)attempt->effect->result;
@@ -160,6 +179,7 @@ static void exchange_done(struct http_exchange *exchange)
 
     switch (exchange->result) {
     case HTTP_ANSWERED:
+        FAULT_POINT("%s.answered", exchange->name);
         attempt->read(attempt);
         break;
     case HTTP_NOT_REACHED:
@@ -172,7 +192,7 @@ static void exchange_done(struct http_exchange *exchange)
     result = provider_result(effect->result, exchange->begun_count);
     if (result != effect->result)
         provider_set(effect, result, provider->reason_unknown);
-    breaker_report(&provider->breaker, was_reached(effect->result), clock_now_ms(provider->clock));
+    tell_breaker(provider, attempt);
     count(attempt);
     effect->done(effect); /* the try may be gone with its arena */
 }
@@ -189,5 +209,6 @@ void provider_try_start(struct provider_try *attempt)
     attempt->exchange.timeout_ms = attempt->effect->timeout_ms;
     attempt->exchange.arena = attempt->effect->arena;
     attempt->exchange.done = exchange_done;
+    FAULT_POINT("%s.before", attempt->exchange.name);
     http_client_start(provider->http, &attempt->exchange);
 }

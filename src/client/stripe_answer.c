@@ -101,6 +101,53 @@ static bool amount_is(const json_t *object, const struct money *amount)
     return integer_is(object, "amount", amount->minor) && currency_is(object, amount->currency);
 }
 
+/* What must be as asked in any answer about a payment that has an id already. */
+static bool is_payment_asked_for(const json_t *body, const struct payment_call *call)
+{
+    return text_is(body, "id", call->payment_id) && amount_is(body, &call->amount);
+}
+
+/* clang-format off */
+static const struct {
+    const char *text;
+    enum payment_status status;
+} payment_statuses[] = {
+    {"requires_payment_method", PAYMENT_STATUS_OPEN},
+    {"requires_confirmation", PAYMENT_STATUS_OPEN},
+    {"requires_action", PAYMENT_STATUS_OPEN},
+    {"requires_capture", PAYMENT_STATUS_OPEN},
+    {"processing", PAYMENT_STATUS_PROCESSING},
+    {"succeeded", PAYMENT_STATUS_SUCCEEDED},
+    {"canceled", PAYMENT_STATUS_CANCELLED},
+};
+static const struct {
+    const char *text;
+    enum refund_status status;
+} refund_statuses[] = {
+    {"succeeded", REFUND_STATUS_SUCCEEDED},     {"pending", REFUND_STATUS_PENDING},
+    {"requires_action", REFUND_STATUS_PENDING}, {"failed", REFUND_STATUS_FAILED},
+    {"canceled", REFUND_STATUS_FAILED},
+};
+/* clang-format on */
+
+static enum payment_status payment_status_of(const json_t *body)
+{
+    for (size_t i = 0; i < COUNT_OF(payment_statuses); i++) {
+        if (text_is(body, "status", payment_statuses[i].text))
+            return payment_statuses[i].status;
+    }
+    return PAYMENT_STATUS_NONE;
+}
+
+static enum refund_status refund_status_of(const json_t *body)
+{
+    for (size_t i = 0; i < COUNT_OF(refund_statuses); i++) {
+        if (text_is(body, "status", refund_statuses[i].text))
+            return refund_statuses[i].status;
+    }
+    return REFUND_STATUS_NONE;
+}
+
 /* ---- Results ----------------------------------------------------------------------------- */
 
 static void set(struct payment_call *call, enum effect_result result, enum reason reason)
@@ -168,6 +215,14 @@ static void add_decline_code(struct payment_call *call, const json_t *error)
         error_add_metadata(&call->effect.err, call->effect.arena, "declineCode", code);
 }
 
+/* A payment that cannot be cancelled stands in the error: what has become of it need not be looked up. */
+static enum payment_status status_in_error(const json_t *error, const struct payment_call *call)
+{
+    const json_t *payment = json_object_get(error, "payment_intent");
+
+    return is_payment_asked_for(payment, call) ? payment_status_of(payment) : PAYMENT_STATUS_NONE;
+}
+
 static void read_no(enum stripe_operation operation, const struct stripe_answer *answer,
                     const json_t *body, struct payment_call *call)
 {
@@ -179,52 +234,13 @@ static void read_no(enum stripe_operation operation, const struct stripe_answer 
         call->refund_status = REFUND_STATUS_SUCCEEDED;
     if (row->result == EFFECT_NOT_REACHED)
         call->effect.retry_after_ms = answer->retry_after_ms;
+    if (row->result == EFFECT_ASK && operation == STRIPE_CANCEL)
+        call->status = status_in_error(error, call);
     if (row->reason == REASON_PAYMENT_DECLINED)
         add_decline_code(call, error);
 }
 
 /* ---- A yes about a payment --------------------------------------------------------------- */
-
-/* */
-static const struct {
-    const char *text;
-    enum payment_status status;
-} payment_statuses[] = {
-    {"requires_payment_method", PAYMENT_STATUS_OPEN},
-    {"requires_confirmation", PAYMENT_STATUS_OPEN},
-    {"requires_action", PAYMENT_STATUS_OPEN},
-    {"requires_capture", PAYMENT_STATUS_OPEN},
-    {"processing", PAYMENT_STATUS_PROCESSING},
-    {"succeeded", PAYMENT_STATUS_SUCCEEDED},
-    {"canceled", PAYMENT_STATUS_CANCELLED},
-};
-static const struct {
-    const char *text;
-    enum refund_status status;
-} refund_statuses[] = {
-    {"succeeded", REFUND_STATUS_SUCCEEDED},     {"pending", REFUND_STATUS_PENDING},
-    {"requires_action", REFUND_STATUS_PENDING}, {"failed", REFUND_STATUS_FAILED},
-    {"canceled", REFUND_STATUS_FAILED},
-};
-/* clang-format on */
-
-static enum payment_status payment_status_of(const json_t *body)
-{
-    for (size_t i = 0; i < COUNT_OF(payment_statuses); i++) {
-        if (text_is(body, "status", payment_statuses[i].text))
-            return payment_statuses[i].status;
-    }
-    return PAYMENT_STATUS_NONE;
-}
-
-static enum refund_status refund_status_of(const json_t *body)
-{
-    for (size_t i = 0; i < COUNT_OF(refund_statuses); i++) {
-        if (text_is(body, "status", refund_statuses[i].text))
-            return refund_statuses[i].status;
-    }
-    return REFUND_STATUS_NONE;
-}
 
 /* The id goes into the database and into paths: it has to be short and plain. */
 static bool take_id(struct payment_call *call, const json_t *body)
@@ -245,12 +261,6 @@ static bool metadata_is_of(const json_t *body, const struct payment_call *call)
     uuid_format(&call->order_id, order_id);
     snprintf(attempt, sizeof(attempt), "%d", call->attempt);
     return text_is(metadata, "order_id", order_id) && text_is(metadata, "attempt", attempt);
-}
-
-/* What must be as asked in any answer about a payment that has an id already. */
-static bool is_payment_asked_for(const json_t *body, const struct payment_call *call)
-{
-    return text_is(body, "id", call->payment_id) && amount_is(body, &call->amount);
 }
 
 static void read_opened(const json_t *body, struct payment_call *call)

@@ -26,6 +26,25 @@ void error_add_short_line(struct error *err, struct arena *arena, const struct s
     error_add_precondition(err, arena, STOCK_TYPE, subject, description);
 }
 
+static bool has_condition(const struct error *err)
+{
+    const struct error_detail *detail = err->details;
+
+    while (detail != NULL && detail->kind != DETAIL_PRECONDITION)
+        detail = detail->next;
+    return detail != NULL;
+}
+
+void error_add_order_condition(struct error *err, struct arena *arena, const struct uuid *order_id)
+{
+    char id[UUID_TEXT_SIZE];
+
+    if (err->status != STATUS_FAILED_PRECONDITION || has_condition(err))
+        return;
+    uuid_format(order_id, id);
+    error_add_precondition(err, arena, reason_name(err->reason), id, err->message);
+}
+
 void failure_to_error(const struct failure *failure, const struct uuid *order_id,
                       struct arena *arena, struct error *err)
 {
@@ -41,6 +60,7 @@ void failure_to_error(const struct failure *failure, const struct uuid *order_id
         error_add_metadata(err, arena, failure->metadata[i].key, failure->metadata[i].value);
     for (uint32_t i = 0; i < failure->short_line_count; i++)
         error_add_short_line(err, arena, &failure->short_lines[i]);
+    error_add_order_condition(err, arena, order_id);
 }
 
 /* ---- And back ------------------------------------------------------------------------------ */

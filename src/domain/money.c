@@ -101,21 +101,3 @@ void money_to_units(const struct money *money, int64_t *out_units, int32_t *out_
     *out_units = money->minor / minor_per_unit;
     *out_nanos = (int32_t)(money->minor % minor_per_unit * (NANOS_PER_UNIT / minor_per_unit));
 }
-
-bool money_add_times(struct money *sum, const struct money *unit, int64_t count)
-{
-    int64_t product, total;
-
-    if (strcmp(sum->currency, unit->currency) != 0)
-        return false;
-    if (__builtin_mul_overflow(unit->minor, count, &product) ||
-        __builtin_add_overflow(sum->minor, product, &total))
-        return false;
-    sum->minor = total;
-    return true;
-}
-
-bool money_equal(const struct money *a, const struct money *b)
-{
-    return a->minor == b->minor && strcmp(a->currency, b->currency) == 0;
-}

@@ -32,7 +32,3 @@ enum money_problem money_from_units(const char *currency, int64_t units, int32_t
                                     struct money *out_money) NODISCARD;
 /* Back to units and nanos; the currency must be known. */
 void money_to_units(const struct money *money, int64_t *out_units, int32_t *out_nanos);
-
-/* sum += unit * count; false (sum untouched) on overflow or when the currencies differ. */
-bool money_add_times(struct money *sum, const struct money *unit, int64_t count) NODISCARD;
-bool money_equal(const struct money *a, const struct money *b);

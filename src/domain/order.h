@@ -147,8 +147,12 @@ bool order_is_at_rest(enum order_state state);
  * failure_from_error() reads it back, so every OUT_OF_STOCK is built with this. */
 void error_add_short_line(struct error *err, struct arena *arena, const struct short_line *line);
 
-/* The failure as an error to be answered: status, message, metadata, preconditions of short lines;
- * and `orderId` in the metadata. Detail strings go to the arena. */
+/* Every FAILED_PRECONDITION about an order says which condition of what it was: adds one of this
+ * reason, its subject the order, unless there are some. Nothing to any other status. */
+void error_add_order_condition(struct error *err, struct arena *arena, const struct uuid *order_id);
+
+/* The failure as an error to be answered: status, message, metadata, preconditions; and `orderId` in
+ * the metadata. Detail strings go to the arena. */
 void failure_to_error(const struct failure *failure, const struct uuid *order_id,
                       struct arena *arena, struct error *err);
 /* The failure an error amounts to (metadata and short lines kept); strings go to the arena. */

@@ -22,6 +22,12 @@
         .request = &request_##__descriptor, .reply = &reply_##__descriptor, .run = (run_), \
         .kind = (kind_), .slot_count = (slots_)                                            \
     }
+#define ORDERS_STREAM(name_, request_, reply_, open_, kind_, slots_)                         \
+    {                                                                                        \
+        .service = "shop.v1.Orders", .name = #name_, .path = "/shop.v1.Orders/" #name_,      \
+        .request = &request_##__descriptor, .reply = &reply_##__descriptor, .open = (open_), \
+        .kind = (kind_), .slot_count = (slots_)                                              \
+    }
 
 /* clang-format off */
 const struct method method_table[] = {
@@ -38,8 +44,8 @@ const struct method method_table[] = {
     ORDERS(ListOrders,        shop__v1__list_orders_request,        shop__v1__list_orders_response,        orders_list_orders,         METHOD_READ,   8),
     ORDERS(ProcessOrder,      shop__v1__process_order_request,      shop__v1__order_confirmation,          orders_process_order,       METHOD_ORDER, 16),
     ORDERS(PlaceOrder,        shop__v1__place_order_request,        shop__v1__order_confirmation,          orders_place_order,         METHOD_ORDER, 64),
-    ORDERS(CancelOrder,       shop__v1__cancel_order_request,       shop__v1__order,                       NULL,                       METHOD_WRITE,  2),
-    ORDERS(WatchOrder,        shop__v1__watch_order_request,        shop__v1__order,                       NULL,                       METHOD_READ,   2),
+    ORDERS(CancelOrder,       shop__v1__cancel_order_request,       shop__v1__order,                       orders_cancel_order,        METHOD_WRITE,  2),
+    ORDERS_STREAM(WatchOrder, shop__v1__watch_order_request,        shop__v1__order,                       orders_watch_order,         METHOD_READ,   4),
 };
 /* clang-format on */
 

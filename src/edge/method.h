@@ -1,8 +1,9 @@
 /* THE table of methods: the only place that knows which method is what. Both doors read it.
  *
- * A row: gRPC path, request and reply descriptors, service function, what it counts as. The HTTP
- * rules come from the google.api.http options in the embedded descriptor set. A test compares the
- * table with the descriptor set: every method of shop.v1.Catalog and Orders, in the same order. */
+ * A row: gRPC path, request and reply descriptors, service function (one that answers, or one that
+ * opens a stream), what it counts as. The HTTP rules come from the google.api.http options in the
+ * embedded descriptor set. A test compares the table with the descriptor set: every method of
+ * shop.v1.Catalog and Orders, in the same order. */
 #pragma once
 
 #include "service/service.h"
@@ -22,7 +23,8 @@ struct method {
     const char *path;    /* "/shop.v1.Orders/ProcessOrder" */
     const ProtobufCMessageDescriptor *request;
     const ProtobufCMessageDescriptor *reply;
-    service_fn *run; /* NULL: not served yet, UNIMPLEMENTED */
+    service_fn *run;         /* NULL: a stream, or not served yet (UNIMPLEMENTED) */
+    service_stream_fn *open; /* of a method that streams its reply; NULL: others */
     enum method_kind kind;
     unsigned slot_count; /* calls asked of gRPC core in advance, per worker */
 };

@@ -17,6 +17,8 @@
     X(CALLS_REFUSED,           COUNTER,   "rpc_server_calls_refused_total",      NULL,            "Calls refused because of a limit") \
     X(CONNECTIONS,             GAUGE,     "grpc_connections",                    NULL,            "gRPC connections, as of the last sweep") \
     X(CONNECTIONS_REFUSED,     COUNTER,   "grpc_connections_refused_total",      NULL,            "gRPC connections refused because of the limit") \
+    X(HTTP_CONNECTIONS,        GAUGE,     "http_connections",                    NULL,            "HTTP connections") \
+    X(HTTP_CONNECTIONS_REFUSED, COUNTER,  "http_connections_refused_total",      NULL,            "HTTP connections refused because of the limit") \
     X(ORDERS_IN_FLIGHT,        GAUGE,     "orders_in_flight",                    NULL,            "Orders this process drives") \
     X(ORDERS_FULFILLED,        COUNTER,   "orders_fulfilled_total",              NULL,            "Orders that reached FULFILLED, each once") \
     X(ORDERS_FAILED,           COUNTER,   "orders_failed_total",                 "reason",        "Attempts that ended in FAILED or CANCELLED") \
@@ -30,6 +32,7 @@
     X(DB_CONNECTIONS,          GAUGE,     "db_client_connections",               NULL,            "Connections to PostgreSQL that are ready") \
     X(DB_WAITING,              GAUGE,     "db_client_requests_waiting",          NULL,            "Requests that wait for a batch") \
     X(DB_FAILURES,             COUNTER,   "db_client_failures_total",            NULL,            "Batches that failed") \
+    X(KEYS_REMOVED,            COUNTER,   "idempotency_keys_removed_total",      NULL,            "Idempotency keys removed because of their age") \
     X(EFFECTS,                 COUNTER,   "effects_total",                       "effect_result", "Calls to payment and shipping providers") \
     X(EFFECT_SECONDS,          HISTOGRAM, "effect_duration_seconds",             "effect",        "Time a provider took") \
     X(LOG_DROPPED,             COUNTER,   "log_lines_dropped_total",             NULL,            "Log lines dropped because nobody read them")

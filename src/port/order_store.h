@@ -29,7 +29,9 @@ struct order_get {
     struct store_call call;
     struct uuid id;
     const char *caller;
-    struct order *order; /* out, complete with events */
+    int64_t after_revision; /* only when its revision is greater than this; 0: in any case */
+    struct order *order;    /* out, complete with events; NULL when it is not newer */
+    bool unchanged;         /* out: there is such an order, but no newer than that */
 };
 
 /* Newest first (ids are UUIDv7, so by id). */

@@ -79,6 +79,13 @@ struct saga *saga_find(struct saga_driver *driver, const struct uuid *order_id)
     return saga;
 }
 
+void saga_make_known(struct saga *saga)
+{
+    assert(!saga->is_known);
+    HASH_ADD(hh, saga->driver->by_order, record.order.id, sizeof(struct uuid), saga);
+    saga->is_known = saga->hh.tbl != NULL; /* without memory it is only not found by others */
+}
+
 int64_t saga_time_after(int64_t now_ms, int64_t left_ms)
 {
     int64_t sum_ms;
@@ -98,6 +105,8 @@ static void saga_replace(struct saga *old, struct saga *saga)
     saga_forget(old);
     if (is_same_attempt)
         saga_ticket_move_all(old, saga);
+    if (old->phase == SAGA_CLAIMING)
+        return; /* it drove nothing; without tickets it ends by itself */
     if (is_same_attempt || old->phase != SAGA_COMMITTING)
         saga_lose(old);
 }
@@ -134,8 +143,7 @@ void saga_start(struct saga *saga, bool is_taken_over)
     saga_start_clocks(saga);
     if (old != NULL)
         saga_replace(old, saga);
-    HASH_ADD(hh, driver->by_order, record.order.id, sizeof(struct uuid), saga);
-    saga->is_known = saga->hh.tbl != NULL; /* without memory it is only not found by others */
+    saga_make_known(saga);
     saga->phase = SAGA_RUNNING;
     saga->is_taken_over = is_taken_over;
     saga->counts = is_taken_over || saga->record.order.payment_id != NULL;
@@ -149,10 +157,15 @@ bool saga_settle(struct saga *saga)
 {
     bool is_over = saga->phase == SAGA_LOST || saga->phase == SAGA_ENDED;
 
-    if (!is_over || saga->work_out || saga->renew_out || saga->ticket_count > 0)
+    if (!is_over || saga->work_out || saga->renew_out)
         return false;
-    saga_free(saga);
-    return true;
+    if (saga->ticket_count == 0) {
+        saga_free(saga);
+        return true;
+    }
+    assert(saga->phase == SAGA_LOST);
+    saga_join_lost(saga);
+    return false;
 }
 
 void saga_lose(struct saga *saga)

@@ -4,10 +4,11 @@
  * the order has come to rest or belongs to somebody else:
  *
  *   CLAIMING --started--> RUNNING <--> WAITING (for the time of the next try)
- *      |                   |   ^  <--> TRYING (somebody else's service was asked)
- *      |                   |   +-----> COMMITTING (an outcome, or an id to be written down)
- *      |                   v
- *      +--> ENDED <-- GIVING_BACK        any of them --lease lost--> LOST
+ *    ^ |                   |   ^  <--> TRYING (somebody else's service was asked)
+ *    | |                   |   +-----> COMMITTING (an outcome, or an id to be written down)
+ *    | |                   v
+ *    | +--> ENDED <-- GIVING_BACK        any of them --lease lost--> LOST
+ *    '----------------------- (callers wait: they join whoever drives it now) ---'
  *
  * Everything it waits for is a member of it: `work` (at most one call at a time), `renew` (beside it)
  * and `timer`. It is freed when neither call is out, no ticket waits, and it is ENDED or LOST; it
@@ -25,14 +26,15 @@ enum {
     SAGA_TRY_RESULT_SIZE = 2 * 1024, /* what results of tries may take of the saga's own arena */
     SAGA_CALLER_LEFT_MS_MIN = 1000,  /* less than this left: no claim and no confirmation */
     SAGA_CAUSE_AFTER_MS = 2000,      /* so long undoing may take before the cause is told */
-    SAGA_JOIN_POLL_MS = 200,         /* joining an attempt that another replica drives */
-    SAGA_RECOVER_MS = 1000,          /* between looks for due orders */
-    SAGA_RECOVER_MAX = 100,          /* orders taken over at a time */
-    SAGA_GENERATION_KEYS = 1000,     /* keys of one kind that one owner may use up */
+    SAGA_JOIN_POLL_MS = 200,         /* joining an attempt that is driven elsewhere */
+    SAGA_REFUSALS_MAX = 5,       /* so often a commit is sent that the store refuses for certain */
+    SAGA_RECOVER_MS = 1000,      /* between looks for due orders */
+    SAGA_RECOVER_MAX = 100,      /* orders taken over at a time */
+    SAGA_GENERATION_KEYS = 1000, /* keys of one kind that one owner may use up */
 };
 
 enum saga_phase {
-    SAGA_CLAIMING,    /* the claim is out, or waits to be repeated */
+    SAGA_CLAIMING,    /* the claim is out, or waits to be repeated; see also is_joining */
     SAGA_RUNNING,     /* deciding; never seen from a loop turn of its own */
     SAGA_WAITING,     /* timer runs until the next try */
     SAGA_TRYING,      /* `work` is a call to somebody else's service */
@@ -96,7 +98,7 @@ struct saga {
     enum saga_verdict verdict;
     struct failure cause;    /* of a forward step that is not done */
     const char *shipment_id; /* new with this commit, or NULL */
-    int32_t commit_tries;
+    int32_t commit_tries, commit_refusals;
 
     /* Before the claim has returned. */
     const char *caller, *payment_method;
@@ -104,7 +106,7 @@ struct saga {
     struct uuid claim_token;
     bool claim_maybe;     /* a claim was sent whose fate is not known */
     bool claim_may_start; /* one was sent that may start an attempt */
-    bool is_joining;      /* another replica drives the attempt; record has its state */
+    bool is_joining;      /* the attempt is driven elsewhere; record has its state */
 
     union {
         struct saga_claim claim;
@@ -148,12 +150,15 @@ struct saga *saga_find(struct saga_driver *driver, const struct uuid *order_id);
 /* The record is ours since `sent_ms`: enters the table (an older saga of the order leaves it) and
  * takes over the budgets. saga_run() comes next. */
 void saga_start(struct saga *saga, bool is_taken_over);
-/* Another owner may have it: nothing more is done, tickets wait for their deadlines. */
+/* Another owner may have it: nothing more is done. Its tickets join that owner's attempt. */
 void saga_lose(struct saga *saga);
+/* Enters the driver's table of orders. */
+void saga_make_known(struct saga *saga);
 /* Nothing is left to do: answers its tickets by the stored state. The saga is gone afterwards, or
  * as soon as the call that is out has come back. */
 void saga_end(struct saga *saga);
-/* Frees a saga that has nothing left to wait for; true when it did. */
+/* When nothing is out any more: frees a saga that is over, or sends the tickets of a lost one to join.
+ * True when it is gone. */
 bool saga_settle(struct saga *saga);
 /* An arena for the results of one call; NULL when out of memory. */
 struct arena *saga_try_arena(struct saga *saga) NODISCARD;
@@ -201,10 +206,21 @@ void saga_commit_again(struct saga *saga);
 /* Gives the order back to be taken over at once. */
 void saga_give_back_now(struct saga *saga);
 
-/* ---- saga_claim.c, saga_recover.c, saga_lease.c ----------------------------------------------- */
+/* ---- saga_claim.c, saga_join.c, saga_recover.c, saga_lease.c ----------------------------------- */
 
 /* Sends the claim again: its fate is unknown, or the attempt of its key is under way elsewhere. */
 void saga_claim_again(struct saga *saga);
+/* The same, so much later. */
+void saga_claim_later(struct saga *saga, int64_t delay_ms);
+/* The claim this ticket asks for. It may outlive its caller, so it has texts of its own; false when
+ * the arena is full. */
+bool saga_claim_init(struct saga *saga, const struct saga_ticket *ticket) NODISCARD;
+/* The claim has found the attempt under way elsewhere: waits for it. */
+void saga_join(struct saga *saga);
+/* The claim has found that attempt ended: answers all who wait for it. */
+void saga_join_end(struct saga *saga);
+/* The saga is lost, and callers wait: they wait for whoever drives the order now. */
+void saga_join_lost(struct saga *saga);
 /* Copies a record with all its texts; false when the arena is full. */
 bool saga_record_copy(struct saga_record *out, const struct saga_record *record,
                       struct arena *arena) NODISCARD;
@@ -221,7 +237,8 @@ void saga_driver_check_drained(struct saga_driver *driver);
 /* ---- saga_ticket.c: who waits ----------------------------------------------------------------- */
 
 void saga_ticket_attach(struct saga *saga, struct saga_ticket *ticket);
-/* All tickets of `from` wait on `to` from now on. */
+/* The ticket, or all of `from`, waits on `to` from now on. */
+void saga_ticket_move(struct saga_ticket *ticket, struct saga *to);
 void saga_ticket_move_all(struct saga *from, struct saga *to);
 /* The state has changed: tickets of an order that is being undone wait for 2 s at most. */
 void saga_ticket_arm_all(struct saga *saga);

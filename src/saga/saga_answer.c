@@ -2,27 +2,15 @@
 #include "saga/saga_answer.h"
 
 #include <assert.h>
-#include <string.h>
 
 #define RESOURCE_ORDER "shop.v1.Order"
 
 /* ---- Details all answers have ----------------------------------------------------------------- */
 
-static bool has_detail(const struct error *err, enum error_detail_kind kind, const char *a)
-{
-    for (const struct error_detail *detail = err->details; detail != NULL; detail = detail->next) {
-        if (detail->kind == kind && (a == NULL || strcmp(detail->a, a) == 0))
-            return true;
-    }
-    return false;
-}
-
 static void add_order_id(struct saga_ticket *ticket)
 {
     char order_id[UUID_TEXT_SIZE];
 
-    if (has_detail(&ticket->err, DETAIL_METADATA, "orderId"))
-        return;
     uuid_format(&ticket->order_id, order_id);
     error_add_metadata(&ticket->err, ticket->arena, "orderId", order_id);
 }
@@ -35,25 +23,13 @@ static void add_order_resource(struct saga_ticket *ticket)
     error_add_resource(&ticket->err, ticket->arena, RESOURCE_ORDER, order_id);
 }
 
-/* Every FAILED_PRECONDITION says which condition of what it was. */
-static void add_precondition(struct saga_ticket *ticket)
-{
-    struct error *err = &ticket->err;
-    char order_id[UUID_TEXT_SIZE];
-
-    if (err->status != STATUS_FAILED_PRECONDITION || has_detail(err, DETAIL_PRECONDITION, NULL))
-        return;
-    uuid_format(&ticket->order_id, order_id);
-    error_add_precondition(err, ticket->arena, reason_name(err->reason), order_id, err->message);
-}
-
 /* An error about an order that exists. */
 static void answer_reason(struct saga_ticket *ticket, enum reason reason)
 {
     assert(reason != REASON_NONE);
     error_set(&ticket->err, reason);
     add_order_id(ticket);
-    add_precondition(ticket);
+    error_add_order_condition(&ticket->err, ticket->arena, &ticket->order_id);
 }
 
 /* ---- By the state ----------------------------------------------------------------------------- */
@@ -101,8 +77,6 @@ static void answer_cause(const struct order *order, struct saga_ticket *ticket)
     }
     failure_to_error(&order->failure, &ticket->order_id, ticket->arena, &ticket->err);
     assert(error_is_set(&ticket->err));
-    add_order_id(ticket);
-    add_precondition(ticket);
 }
 
 static void answer_goes_on(struct saga_ticket *ticket, enum reason reason)

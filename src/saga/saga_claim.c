@@ -1,12 +1,13 @@
 /* A caller comes: the order is claimed for it, or it joins those who wait already, or is refused.
  *
  * A claim of unknown fate is sent again with its token as long as the caller waits. When nobody waits
- * any more it is given up: if it was made, the order is due as soon as its lease has run out. */
+ * any more it is given up: if it was made, the order is due as soon as its lease has run out. Callers
+ * of an attempt that is driven elsewhere are in saga_join. */
 #include "saga/saga.h"
 #include "saga/saga_answer.h"
 #include "saga/saga_retry.h"
 
-#include "base/limits.h"
+#include "base/fault_point.h"
 
 #include <assert.h>
 #include <string.h>
@@ -20,21 +21,26 @@ enum {
 
 static void on_claimed(struct store_call *call);
 
-static const struct saga_ticket *first_ticket(const struct saga *saga)
+static bool may_start(const struct saga *saga)
 {
-    return LIST_FIRST(&saga->tickets);
+    return !saga->is_joining && !saga_is_too_late(saga);
 }
 
 /* One that may start an attempt is not sent any more when the caller has too little time left for
  * the money to move. */
 static int64_t claim_deadline_ms(const struct saga *saga)
 {
-    const struct saga_ticket *ticket = first_ticket(saga);
-    int64_t deadline_ms = ticket->answer_by_ms - CLAIM_ANSWER_MARGIN_MS;
+    const struct saga_ticket *ticket;
+    int64_t deadline_ms = saga_now_ms(saga) + CLAIM_TIME_MS_MIN;
 
-    if (!saga_is_too_late(saga))
-        deadline_ms = MIN_OF(deadline_ms, ticket->deadline_ms - SAGA_CALLER_LEFT_MS_MIN);
-    return MAX_OF(deadline_ms, saga_now_ms(saga) + CLAIM_TIME_MS_MIN);
+    LIST_FOREACH (ticket, &saga->tickets, link) {
+        int64_t ticket_ms = ticket->answer_by_ms - CLAIM_ANSWER_MARGIN_MS;
+
+        if (may_start(saga))
+            ticket_ms = MIN_OF(ticket_ms, ticket->deadline_ms - SAGA_CALLER_LEFT_MS_MIN);
+        deadline_ms = MAX_OF(deadline_ms, ticket_ms);
+    }
+    return deadline_ms;
 }
 
 static bool claim_send(struct saga *saga)
@@ -43,13 +49,13 @@ static bool claim_send(struct saga *saga)
     struct arena *arena = saga_try_arena(saga);
 
     assert(saga->phase == SAGA_CLAIMING);
-    assert(saga->ticket_count == 1);
+    assert(saga->is_joining || saga->ticket_count == 1);
     if (arena == NULL)
         return false;
     saga->sent_ms = saga_now_ms(saga);
     saga->work.claim = (struct saga_claim){
         .call = {.arena = arena, .deadline_ms = claim_deadline_ms(saga), .done = on_claimed},
-        .id = first_ticket(saga)->order_id,
+        .id = saga->record.order.id,
         .caller = saga->caller,
         .payment_method = saga->payment_method,
         .idempotency = &saga->idempotency,
@@ -57,15 +63,16 @@ static bool claim_send(struct saga *saga)
         .lease_ms = driver->config.lease_ms,
         .forward_ms = driver->config.forward_ms,
         .inventory_remote = driver->ports.inventory != NULL,
-        .may_start = !saga->is_joining && !saga_is_too_late(saga),
+        .may_start = may_start(saga),
     };
     saga->claim_may_start |= saga->work.claim.may_start;
     saga->work_out = true;
+    FAULT_POINT("claim.before");
     driver->ports.store->ops->claim(driver->ports.store, &saga->work.claim);
     return true;
 }
 
-static void claim_later(struct saga *saga, int64_t delay_ms)
+void saga_claim_later(struct saga *saga, int64_t delay_ms)
 {
     assert(saga->phase == SAGA_CLAIMING);
     assert(!saga->work_out);
@@ -78,7 +85,7 @@ static void claim_repeat_later(struct saga *saga)
 
     random_fill(saga->driver->ports.random, &chance, sizeof(chance));
     saga->tries++;
-    claim_later(saga, saga_retry_forward_ms(saga->tries, 0, chance));
+    saga_claim_later(saga, saga_retry_forward_ms(saga->tries, 0, chance));
 }
 
 void saga_claim_again(struct saga *saga)
@@ -142,64 +149,9 @@ static void claim_refused(struct saga *saga)
         saga->record = saga->work.claim.record;
         tell_observer(saga, OUTCOME_REFUSED);
     }
-    if (saga->ticket_count > 0) {
-        struct saga_ticket *ticket = LIST_FIRST(&saga->tickets);
-
-        /* The attempt that was joined has ended, and its key would begin the next one. */
-        if (saga->is_joining && saga->work.claim.result == CLAIM_TOO_SHORT)
-            saga_answer_state(&saga->work.claim.record.order, ticket);
-        else
-            saga_answer_claim(&saga->work.claim, ticket);
-    }
+    if (saga->ticket_count > 0)
+        saga_answer_claim(&saga->work.claim, LIST_FIRST(&saga->tickets));
     claim_answered(saga);
-}
-
-/* Waits on the saga that drives the attempt in this process. */
-static void join_here(struct saga *saga, struct saga *other)
-{
-    if (other->ticket_count >= LIMIT_WAITERS_PER_ORDER) {
-        saga_answer_refuse(REASON_REQUEST_IN_PROGRESS, LIST_FIRST(&saga->tickets));
-        claim_answered(saga);
-        return;
-    }
-    saga_ticket_move_all(saga, other);
-    saga_end(saga);
-}
-
-/* What is known of an attempt that another replica drives, for the answer at the ticket's time. */
-static void join_note(struct saga *saga)
-{
-    const struct saga_record *record = &saga->work.claim.record;
-    struct order *known = &saga->record.order;
-
-    saga->is_joining = true;
-    known->state = record->order.state;
-    if (record->undo_age_ms >= 0)
-        saga->undo_since_ms = saga_now_ms(saga) - record->undo_age_ms;
-    else
-        saga->undo_since_ms = saga_now_ms(saga);
-    if (known->failure.reason == REASON_NONE &&
-        !failure_copy(&known->failure, &record->order.failure, saga->arena))
-        known->failure = (struct failure){.reason = record->order.failure.reason};
-}
-
-static void claim_joined(struct saga *saga)
-{
-    const struct order *order = &saga->work.claim.record.order;
-    struct saga *other;
-
-    if (saga->ticket_count == 0) {
-        saga_end(saga);
-        return;
-    }
-    other = saga_find(saga->driver, &first_ticket(saga)->order_id);
-    if (other != NULL && other->record.order.attempt == order->attempt) {
-        join_here(saga, other);
-        return;
-    }
-    join_note(saga);
-    saga_ticket_arm_all(saga);
-    claim_later(saga, SAGA_JOIN_POLL_MS);
 }
 
 static void claim_failed(struct saga *saga)
@@ -229,12 +181,17 @@ static void on_claimed(struct store_call *call)
         claim_failed(saga);
         return;
     }
+    FAULT_POINT("claim.after");
     switch (saga->work.claim.result) {
     case CLAIM_STARTED:
-        claim_started(saga);
+        /* What was lost is not driven on, though nobody has taken it over yet. */
+        if (saga->is_joining)
+            saga_join(saga);
+        else
+            claim_started(saga);
         break;
     case CLAIM_JOIN:
-        claim_joined(saga);
+        saga_join(saga);
         break;
     case CLAIM_REFUSED:
     case CLAIM_NOT_FOUND:
@@ -246,7 +203,10 @@ static void on_claimed(struct store_call *call)
     case CLAIM_REPLAY:
     case CLAIM_TOO_SHORT:
     case CLAIM_RESULT_COUNT:
-        claim_refused(saga);
+        if (saga->is_joining)
+            saga_join_end(saga);
+        else
+            claim_refused(saga);
         break;
     }
 }
@@ -259,15 +219,14 @@ static bool copy_text(const char **out, const char *text, struct arena *arena)
     return *out != NULL;
 }
 
-/* The claim may outlive its caller, so it has texts of its own. */
-static bool claim_init(struct saga *saga, const struct saga_ticket *ticket)
+bool saga_claim_init(struct saga *saga, const struct saga_ticket *ticket)
 {
     const struct idempotency *key = ticket->idempotency;
     struct arena *arena = saga->arena;
 
-    random_fill(saga->driver->ports.random, &saga->claim_token, sizeof(saga->claim_token));
-    if (key != NULL)
-        saga->idempotency = *key;
+    saga->record.order.id = ticket->order_id;
+    saga->claim_token = ticket->claim_token;
+    saga->idempotency = key == NULL ? (struct idempotency){0} : *key;
     return copy_text(&saga->caller, ticket->caller, arena) &&
            copy_text(&saga->payment_method, ticket->payment_method, arena) &&
            copy_text(&saga->idempotency.caller, saga->idempotency.caller, arena) &&
@@ -289,7 +248,8 @@ static void claim_start(struct saga_driver *driver, struct saga_ticket *ticket)
         refuse(driver, ticket, REASON_OUT_OF_MEMORY);
         return;
     }
-    if (!claim_init(saga, ticket)) {
+    random_fill(driver->ports.random, &ticket->claim_token, sizeof(ticket->claim_token));
+    if (!saga_claim_init(saga, ticket)) {
         saga_free(saga);
         refuse(driver, ticket, REASON_OUT_OF_MEMORY);
         return;

@@ -2,9 +2,12 @@
  * what follows once that has returned. Before it has, nobody is told anything.
  *
  * An advance whose fate is unknown is sent again as it was, with its token, until it returns or the
- * lease has run out. */
+ * lease has run out. One that the store refuses for certain, again and again, is a bug of ours: the
+ * order then goes the other way of its state, where a person can see it at the end. */
 #include "saga/saga.h"
 #include "saga/saga_retry.h"
+
+#include "base/fault_point.h"
 
 #include <assert.h>
 #include <string.h>
@@ -88,6 +91,8 @@ static void advance_send(struct saga *saga)
     advance->call = (struct store_call){
         .arena = saga->arena, .deadline_ms = saga->lease_until_ms, .done = on_advanced};
     saga->work_out = true;
+    FAULT_POINT("advance.%s-%s.before", order_state_name(advance->from),
+                order_state_name(advance->to));
     store->ops->advance(store, advance);
 }
 
@@ -98,6 +103,7 @@ static void advance_init(struct saga *saga, enum order_state to, enum step_outco
     assert(saga->phase == SAGA_RUNNING);
     saga->phase = SAGA_COMMITTING;
     saga->commit_tries = 0;
+    saga->commit_refusals = 0;
     /* Not of a repetition: the lease in the database may be that of the first time. */
     saga->sent_ms = saga_now_ms(saga);
     saga->work.advance = (struct saga_advance){
@@ -259,6 +265,8 @@ static void committed(struct saga *saga)
     /* Entering the next state starts using `work` for something else. */
     const struct saga_advance advance = saga->work.advance;
 
+    FAULT_POINT("advance.%s-%s.after", order_state_name(advance.from),
+                order_state_name(advance.to));
     record_advance(saga, &advance);
     saga->phase = SAGA_RUNNING;
     if (saga->writing_down) {
@@ -306,6 +314,36 @@ void saga_commit_again(struct saga *saga)
         advance_send(saga);
 }
 
+/* Not done is what is left to be said of it: a forward step is undone, an undo is STUCK. When that is
+ * refused as well, the order is left, and its next owner tries anew. */
+static void other_way(struct saga *saga)
+{
+    bool is_forward = saga_row(saga->record.order.state)->is_forward;
+
+    if (!saga->writing_down && saga->verdict == SAGA_NOT_DONE) {
+        saga_lose(saga);
+        return;
+    }
+    saga->phase = SAGA_RUNNING;
+    saga->shipment_id = NULL;
+    saga->tainted = is_forward;
+    if (is_forward)
+        saga_give_up(saga, REASON_INTERNAL);
+    else
+        saga_verdict(saga, SAGA_NOT_DONE, NULL);
+}
+
+static void not_advanced(struct saga *saga, const struct store_call *call)
+{
+    bool is_refused = call->err.reason == REASON_INTERNAL && !call->maybe_done;
+
+    saga->commit_refusals += is_refused;
+    if (saga->commit_refusals < SAGA_REFUSALS_MAX)
+        repeat_later(saga);
+    else
+        other_way(saga);
+}
+
 static void on_advanced(struct store_call *call)
 {
     struct saga *saga =
@@ -318,7 +356,7 @@ static void on_advanced(struct store_call *call)
         return;
     }
     if (error_is_set(&call->err)) {
-        repeat_later(saga);
+        not_advanced(saga, call);
         return;
     }
     switch (saga->work.advance.result) {
@@ -345,6 +383,7 @@ static void on_given_back(struct store_call *call)
 
     assert(saga->work_out);
     saga->work_out = false;
+    FAULT_POINT("give_back.after");
     if (saga->phase == SAGA_LOST)
         saga_settle(saga);
     else
@@ -364,5 +403,6 @@ void saga_give_back_now(struct saga *saga)
         .generation = saga->record.generation,
     };
     saga->work_out = true;
+    FAULT_POINT("give_back.before");
     store->ops->give_back(store, &saga->work.give_back);
 }

@@ -78,6 +78,7 @@ struct saga_ticket {
     /* of the driver */
     LIST_ENTRY(saga_ticket) link;
     struct saga *saga;
+    struct uuid claim_token; /* of its claim: by it the attempt it began is found again */
     struct clock_timer timer;
 };
 
@@ -93,6 +94,10 @@ void saga_driver_free(struct saga_driver *driver);
 /* ProcessOrder: claims the order and drives it; answers the ticket. TOO_MANY_ORDERS beyond the
  * limit, SHUTTING_DOWN while draining. */
 void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket);
+
+/* A wish to cancel the order has been stored. If this driver has the order it sees the wish now instead
+ * of with its next commit or lease renewal; otherwise nothing happens. */
+void saga_driver_notice_cancel(struct saga_driver *driver, const struct uuid *order_id);
 
 /* Starts (or stops) the recovery pass: due orders are taken over every second, at most 100 at a
  * time and within orders_max. */

@@ -2,6 +2,8 @@
  * store makes one round trip of them. What cannot be renewed in time is lost. */
 #include "saga/saga.h"
 
+#include "base/fault_point.h"
+
 #include <assert.h>
 
 static int64_t pass_ms(const struct saga_driver *driver)
@@ -16,6 +18,17 @@ static bool needs_lease(const struct saga *saga)
            saga->phase == SAGA_COMMITTING;
 }
 
+/* A wish that is stored stays, so it concerns whichever attempt is under way. While a commit is out it
+ * comes with the answer, which tells the commit's fate as well. */
+static void note_wish(struct saga *saga)
+{
+    if (saga->phase == SAGA_COMMITTING)
+        return;
+    saga->record.cancel_wished = true;
+    if (saga->phase == SAGA_WAITING && saga_row(saga->record.order.state)->is_forward)
+        saga_run(saga);
+}
+
 static void on_renewed(struct store_call *call)
 {
     struct saga *saga =
@@ -23,20 +36,25 @@ static void on_renewed(struct store_call *call)
 
     assert(saga->renew_out);
     saga->renew_out = false;
+    FAULT_POINT("renew.after");
     if (saga_settle(saga) || !needs_lease(saga) || error_is_set(&call->err))
         return;
     if (saga->renew.result == ADVANCE_DONE) {
         saga->lease_until_ms =
             MAX_OF(saga->lease_until_ms, saga->renew_sent_ms + saga->driver->config.lease_ms);
-        /* While a commit is out, the wish comes with its answer. */
-        if (saga->phase == SAGA_COMMITTING || !saga->renew.cancel_wished)
-            return;
-        saga->record.cancel_wished = true;
-        if (saga->phase == SAGA_WAITING && saga_row(saga->record.order.state)->is_forward)
-            saga_run(saga);
+        if (saga->renew.cancel_wished)
+            note_wish(saga);
     } else if (saga->phase != SAGA_COMMITTING) {
         saga_lose(saga);
     }
+}
+
+void saga_driver_notice_cancel(struct saga_driver *driver, const struct uuid *order_id)
+{
+    struct saga *saga = saga_find(driver, order_id);
+
+    if (saga != NULL && needs_lease(saga))
+        note_wish(saga);
 }
 
 static void renew_send(struct saga *saga)
@@ -52,6 +70,7 @@ static void renew_send(struct saga *saga)
         .lease_ms = saga->driver->config.lease_ms,
     };
     saga->renew_out = true;
+    FAULT_POINT("renew.before");
     store->ops->renew(store, &saga->renew);
 }
 

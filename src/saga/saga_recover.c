@@ -1,5 +1,6 @@
 /* Taking over orders whose owner has gone: a bounded number at a time, within the limit of orders,
  * at once again when there was a full load of them. */
+#include "base/fault_point.h"
 #include "base/limits.h"
 #include "saga/saga.h"
 
@@ -169,6 +170,8 @@ static void on_taken(struct store_call *call)
     assert(driver->take_out);
     assert(count <= take->limit);
     driver->take_out = false;
+    if (count > 0)
+        FAULT_POINT("take_due.after");
     tell_observer(driver, count);
     for (uint32_t i = 0; i < count; i++)
         take_over(driver, &take->records[i], take_sent_ms(driver));
@@ -198,6 +201,7 @@ void saga_recover_pass(struct clock_timer *timer)
         .lease_ms = driver->config.lease_ms,
     };
     driver->take_out = true;
+    FAULT_POINT("take_due.before");
     driver->ports.store->ops->take_due(driver->ports.store, &driver->take);
 }
 

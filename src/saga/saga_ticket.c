@@ -40,15 +40,17 @@ static void ticket_detach(struct saga_ticket *ticket)
     ticket->saga = NULL;
 }
 
+void saga_ticket_move(struct saga_ticket *ticket, struct saga *to)
+{
+    assert(ticket->saga != to);
+    ticket_detach(ticket);
+    saga_ticket_attach(to, ticket);
+}
+
 void saga_ticket_move_all(struct saga *from, struct saga *to)
 {
-    assert(from != to);
-    while (!LIST_EMPTY(&from->tickets)) {
-        struct saga_ticket *ticket = LIST_FIRST(&from->tickets);
-
-        ticket_detach(ticket);
-        saga_ticket_attach(to, ticket);
-    }
+    while (!LIST_EMPTY(&from->tickets))
+        saga_ticket_move(LIST_FIRST(&from->tickets), to);
     assert(from->ticket_count == 0);
 }
 

@@ -322,9 +322,11 @@ void answer_print_payment(struct json_out *json, const char *name, const struct 
     print_payment(json, name, &view);
 }
 
-void answer_print_refund(struct json_out *json, const struct refund *refund)
+void answer_print_refund(struct json_out *json, const struct refund *refund,
+                         enum alteration alteration)
 {
     struct refund_view view = refund_view_of(refund);
 
+    answer_alter_refund(&view, alteration);
     print_refund(json, &view);
 }

@@ -94,4 +94,5 @@ void answer_alter(struct answer *answer, enum alteration alteration);
 void answer_print(const struct answer *answer, struct evbuffer *out);
 /* One payment or refund, as an element of a list. */
 void answer_print_payment(struct json_out *json, const char *name, const struct payment *payment);
-void answer_print_refund(struct json_out *json, const struct refund *refund);
+void answer_print_refund(struct json_out *json, const struct refund *refund,
+                         enum alteration alteration);

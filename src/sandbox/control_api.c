@@ -87,18 +87,13 @@ static bool read_text(const json_t *request, const char *name, const char *fallb
 /* A mistyped name would leave a test without its fault. */
 static bool knows_names(const json_t *request)
 {
-    static const char *const known[] = {"mode",  "path", "match",   "location",
+    static const char *const known[] = {"mode",  "path", "order",   "match",      "location",
                                         "count", "skip", "delayMs", "probability"};
     size_t count = 0;
 
     for (size_t i = 0; i < COUNT_OF(known); i++)
         count += json_object_get(request, known[i]) != NULL;
     return count == json_object_size(request);
-}
-
-static bool is_for_confirm_only(const struct fault_mode *mode)
-{
-    return mode->effect == FAULT_EFFECT_BEFORE_CANCEL || mode->effect == FAULT_EFFECT_AFTER_CANCEL;
 }
 
 /* NULL, or what is wrong. */
@@ -112,14 +107,15 @@ static const char *read_rule(const json_t *request, struct fault_rule *out_rule)
     if (out_rule->mode == NULL)
         return "mode is unknown, see GET /control/faults";
     if (!knows_names(request))
-        return "known are mode, path, match, location, count, skip, delayMs and probability";
+        return "known are mode, path, order, match, location, count, skip, delayMs, probability";
     if (!read_text(request, "path", "*", out_rule->path, sizeof(out_rule->path)))
         return "path is the name of a call, of a group, or *";
-    if (is_for_confirm_only(out_rule->mode) && strcmp(out_rule->path, "confirm") != 0)
-        return "the path of this mode is confirm";
-    if (!read_text(request, "match", "", out_rule->match, sizeof(out_rule->match)) ||
+    if (out_rule->mode->path != NULL && strcmp(out_rule->path, out_rule->mode->path) != 0)
+        return "this mode is for another path: confirm, or ship";
+    if (!read_text(request, "order", "", out_rule->order, sizeof(out_rule->order)) ||
+        !read_text(request, "match", "", out_rule->match, sizeof(out_rule->match)) ||
         !read_text(request, "location", "", out_rule->location, sizeof(out_rule->location)))
-        return "match and location are short texts";
+        return "order, match and location are short texts";
     if (!read_integer(request, "count", -1, INT64_MAX, -1, &out_rule->count) ||
         !read_integer(request, "skip", 0, INT64_MAX, 0, &out_rule->skip) ||
         !read_integer(request, "delayMs", 0, FAULT_DELAY_MS_MAX, -1, &out_rule->delay_ms))
@@ -152,6 +148,7 @@ static void print_rule(struct json_out *json, const struct fault_rule *rule)
     json_out_begin(json, NULL, '{');
     json_out_text(json, "mode", rule->mode->name);
     json_out_text(json, "path", rule->path);
+    json_out_text(json, "order", rule->order);
     json_out_text(json, "match", rule->match);
     json_out_number(json, "count", rule->count);
     json_out_number(json, "skip", rule->skip);
@@ -214,12 +211,10 @@ void control_ship(struct exchange *exchange)
 
     if (request == NULL)
         return;
-    if (shipment == NULL || shipment->state != SHIPMENT_ACCEPTED) {
-        refuse(exchange, "no live shipment of that requestId");
-    } else {
-        shipment->state = SHIPMENT_LEFT;
+    if (shipment != NULL && shipment_leave(shipment))
         done(exchange);
-    }
+    else
+        refuse(exchange, "no live shipment of that requestId");
     json_decref(request);
 }
 

@@ -343,16 +343,18 @@ static enum refusal exchange_read(struct exchange *exchange)
     return read_form(exchange) ? REFUSAL_NONE : REFUSAL_BODY_UNREADABLE;
 }
 
-static void exchange_pick_fault(struct exchange *exchange)
+/* `body` is the request's as it came: reading has taken exchange->text apart. */
+static void exchange_pick_fault(struct exchange *exchange, const char *body)
 {
+    struct call *logged = call_log_find(&exchange->sandbox->calls, exchange->call_n);
     const struct fault_call call = {
         .name = exchange->route->name,
         .group = exchange->route->group,
         .path = evhttp_request_get_uri(exchange->request),
         .key = exchange->key,
-        .body = exchange->text,
+        .body = body,
+        .order_id = logged != NULL ? logged->order_id : NULL,
     };
-    struct call *logged = call_log_find(&exchange->sandbox->calls, exchange->call_n);
 
     exchange->fault = fault_table_pick(&exchange->sandbox->faults, &call);
     if (exchange->fault.location != NULL)
@@ -380,24 +382,33 @@ static void exchange_refuse(struct exchange *exchange, enum refusal refusal)
     delivery_send(exchange);
 }
 
+/* Reads a call of the two APIs, notes whose it is, and picks its fault. */
+static enum refusal exchange_receive(struct exchange *exchange)
+{
+    char *body = strdup(exchange->text);
+    enum refusal refusal;
+
+    exchange_log(exchange);
+    refusal = exchange_read(exchange);
+    if (refusal == REFUSAL_NONE)
+        exchange->route->note(exchange);
+    exchange_pick_fault(exchange, body);
+    free(body);
+    return refusal;
+}
+
 static void exchange_begin(struct exchange *exchange)
 {
+    bool is_control = exchange->route->group == NULL;
     enum refusal refusal;
 
     exchange->key =
         evhttp_find_header(evhttp_request_get_input_headers(exchange->request), "Idempotency-Key");
-    if (exchange->route->group != NULL) {
-        exchange_log(exchange);
-        exchange_pick_fault(exchange);
-    }
-    refusal = exchange_read(exchange);
-    if (refusal != REFUSAL_NONE) {
+    refusal = is_control ? exchange_read(exchange) : exchange_receive(exchange);
+    if (refusal != REFUSAL_NONE)
         exchange_refuse(exchange, refusal);
-        return;
-    }
-    if (exchange->route->note != NULL)
-        exchange->route->note(exchange);
-    exchange_run(exchange);
+    else
+        exchange_run(exchange);
 }
 
 /* What we print of it is JSON, which raw bytes of a URL would break. */

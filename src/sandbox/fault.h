@@ -13,8 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FAULT_RULE_COUNT_MAX 64
+#define FAULT_RULE_COUNT_MAX 2048 /* a test aims one at each of its orders */
 #define FAULT_TEXT_SIZE 160
+#define FAULT_ORDER_SIZE 96
 #define FAULT_DELAY_MS_MAX 3600000
 
 enum fault_effect {
@@ -42,6 +43,7 @@ enum fault_delivery {
 struct fault_mode {
     const char *name;
     const char *about;
+    const char *path; /* of the only call it is for; NULL: for all */
     enum fault_effect effect;
     int http_status; /* 0: as the effect says */
     bool is_stored;  /* that status is what the idempotency key repeats */
@@ -54,8 +56,9 @@ struct fault_mode {
 
 struct fault_rule {
     const struct fault_mode *mode;
-    char path[24];               /* a call's name, a group's, or "*" */
-    char match[FAULT_TEXT_SIZE]; /* "" or a text that stands in path, key or body */
+    char path[24];                /* a call's name, a group's, or "*" */
+    char order[FAULT_ORDER_SIZE]; /* "" or the order the call is about */
+    char match[FAULT_TEXT_SIZE];  /* "" or a text that stands in path, key or body */
     char location[FAULT_TEXT_SIZE];
     int64_t skip;  /* calls it lets pass first */
     int64_t count; /* calls it still applies to; negative: all */
@@ -78,7 +81,9 @@ struct fault_call {
     const char *path;
     const char *key;
     const char *body;
+    const char *order_id;
 };
+
 /* What applies to a call; the mode without faults when no rule does. */
 struct fault_pick {
     const struct fault_mode *mode;

@@ -40,6 +40,8 @@ static void print_payment(struct json_out *json, const struct payment *payment,
     json_out_number(json, "confirmed_count", payment->confirmed_count);
     json_out_number(json, "declined_count", payment->declined_count);
     json_out_number(json, "cancelled_count", payment->cancelled_count);
+    json_out_number(json, "confirmed_n", payment->confirmed_n);
+    json_out_number(json, "refunded_n", payment->refunded_n);
     json_out_number(json, "received", payment->received);
     json_out_number(json, "refunded", payment->refunded);
     json_out_number(json, "refund_pending", payment->refund_pending);
@@ -68,7 +70,7 @@ static void print_refunds_of(struct json_out *json, const struct payment *paymen
     const struct refund *refund;
 
     STAILQ_FOREACH (refund, &payment->refunds, next) {
-        answer_print_refund(json, refund);
+        answer_print_refund(json, refund, ALTERATION_NONE);
     }
 }
 

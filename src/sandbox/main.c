@@ -48,8 +48,8 @@ static const char help[] =
     "  GET  /ledger[?order_id=ID]    POST /ledger/reset    GET /healthz\n"
     "  POST /control/latency {\"paymentMs\":200,\"shippingMs\":0}\n"
     "  POST /control/faults  {\"path\":\"confirm\",\"mode\":\"500_after\",\"count\":1}\n"
-    "       (also probability, skip, match, delayMs; GET lists the modes, DELETE removes the "
-    "rules)\n"
+    "       (also order, match, skip, probability, delayMs; GET lists the modes, DELETE removes "
+    "the rules)\n"
     "  POST /control/keys    {\"ignore\":true,\"expire\":true}\n"
     "  POST /control/ship    {\"requestId\":\"...\"}   the shipment has left\n"
     "  POST /control/settle  {\"id\":\"pi_...\",\"succeeds\":true}\n";

@@ -14,6 +14,7 @@ struct shipment;
 struct order_entry {
     STAILQ_HEAD(order_payments, payment) payments;    /* in the order they came */
     STAILQ_HEAD(order_shipments, shipment) shipments; /* in the order they came */
+    unsigned move_count;                              /* money taken, money given back */
     UT_hash_handle hh;
     char order_id[];
 };

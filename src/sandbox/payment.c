@@ -2,6 +2,7 @@
 #include "sandbox/payment.h"
 
 #include "sandbox/card.h"
+#include "sandbox/order_index.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -46,12 +47,19 @@ static bool payment_is_open(const struct payment *payment)
     return false;
 }
 
+/* Which payment was given back before which other one was taken cannot be seen from the sums. */
+static unsigned next_move(const struct payment *payment)
+{
+    return payment->order != NULL ? ++payment->order->move_count : 0;
+}
+
 static void payment_succeed(struct payment *payment)
 {
     payment->status = PAYMENT_SUCCEEDED;
     payment->received = payment->amount;
     payment->last_refusal = REFUSAL_NONE;
     payment->confirmed_count++;
+    payment->confirmed_n = next_move(payment);
     assert(payment->confirmed_count == 1);
 }
 
@@ -147,8 +155,10 @@ bool refund_settle(struct refund *refund, bool succeeds)
         return false;
     payment->refund_pending -= refund->amount;
     refund->status = succeeds ? REFUND_SUCCEEDED : REFUND_FAILED;
-    if (succeeds)
+    if (succeeds) {
         payment->refunded += refund->amount;
+        payment->refunded_n = next_move(payment);
+    }
     assert(payment->refunded + payment->refund_pending <= payment->received);
     return true;
 }

@@ -45,6 +45,7 @@ enum outcome {
     OUTCOME_USUAL,      /* at once, as the card says */
     OUTCOME_PROCESSING, /* later: payment_settle, refund_settle */
     OUTCOME_FAILED,     /* declined; a refund object that says failed */
+    OUTCOME_LEFT,       /* of a shipment: it cannot be recalled any more */
 };
 
 struct refund {
@@ -71,6 +72,8 @@ struct payment {
     unsigned confirmed_count;
     unsigned declined_count;
     unsigned cancelled_count;
+    unsigned confirmed_n; /* its place among the order's moves of money; 0: not among them */
+    unsigned refunded_n;  /* likewise, of the last refund that succeeded */
     const char *order_id; /* these three point into text */
     const char *attempt;
     const char *metadata; /* a JSON object */

@@ -397,7 +397,7 @@ void payment_api_list_refunds(struct exchange *exchange)
     list_begin(exchange, &json, "/v1/refunds");
     refund = STAILQ_FIRST(&payment->refunds);
     for (; refund != NULL && left > 0; left--) {
-        answer_print_refund(&json, refund);
+        answer_print_refund(&json, refund, exchange->fault.mode->alteration);
         refund = STAILQ_NEXT(refund, next);
     }
     list_end(&json, refund != NULL);

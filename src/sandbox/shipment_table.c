@@ -70,3 +70,11 @@ struct shipment *shipment_table_add(struct shipment_table *table, const char *re
     HASH_ADD_KEYPTR(hh, table->shipments, shipment->request_id, request_id_len, shipment);
     return shipment;
 }
+
+bool shipment_leave(struct shipment *shipment)
+{
+    if (shipment->state != SHIPMENT_ACCEPTED)
+        return false;
+    shipment->state = SHIPMENT_LEFT;
+    return true;
+}

@@ -10,6 +10,7 @@
 
 #include "sandbox/ident.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
 #include <uthash.h>
@@ -57,3 +58,5 @@ struct shipment *shipment_table_find(struct shipment_table *table, const char *r
  * is full, or memory is. */
 struct shipment *shipment_table_add(struct shipment_table *table, const char *request_id,
                                     const char *order_id, enum shipment_state state);
+/* It is on its way; false when there is nothing that could leave. */
+bool shipment_leave(struct shipment *shipment);

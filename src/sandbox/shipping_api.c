@@ -54,6 +54,8 @@ static void create(struct exchange *exchange, const char *request_id, const char
         return;
     }
     shipment->request_count++;
+    if (exchange->fault.mode->outcome == OUTCOME_LEFT)
+        (void)shipment_leave(shipment);
     if (shipment->state == SHIPMENT_BARRED || shipment->state == SHIPMENT_CANCELLED)
         refuse_state(exchange, "this request_id was cancelled");
     else

@@ -2,6 +2,7 @@
  * (saga/), and not for SQL. */
 #include <string.h>
 
+#include "base/fault_point.h"
 #include "base/limits.h"
 #include "service/answer.h"
 #include "service/fingerprint.h"
@@ -120,6 +121,7 @@ void orders_create_order(struct service *service, struct call *call)
     if (!creation_prepare(creation, service, call, "CreateOrder"))
         return;
     creation->create.call = answer_store_call(call, orders_create_order_created);
+    FAULT_POINT("create.before");
     service->order_store->ops->create(service->order_store, &creation->create);
 }
 
@@ -130,6 +132,7 @@ static void orders_create_order_created(struct store_call *store_call)
     struct call *call = state->call;
     struct order_create *create = &state->creation.create;
 
+    FAULT_POINT("create.after");
     if (error_is_set(&store_call->err)) {
         answer_creation_error(state->service, call, &state->creation);
         return;
@@ -374,6 +377,74 @@ static void orders_process_order_ended(struct saga_ticket *ticket)
     answer_ticket(state->call, ticket);
 }
 
+/* ---- CancelOrder --------------------------------------------------------------------------- */
+
+struct cancel_order {
+    struct call *call;
+    struct service *service;
+    struct idempotency idempotency;
+    struct order_cancel cancel;
+};
+
+static void orders_cancel_order_wished(struct store_call *store_call);
+
+void orders_cancel_order(struct service *service, struct call *call)
+{
+    const Shop__V1__CancelOrderRequest *request =
+        (const Shop__V1__CancelOrderRequest *)(const void *)call->request;
+    struct cancel_order *state = ANSWER_STATE(call, struct cancel_order);
+    struct order_cancel *cancel;
+
+    if (state == NULL)
+        return;
+    *state = (struct cancel_order){.call = call, .service = service};
+    cancel = &state->cancel;
+    if (validate_cancel_order(request, call->arena, &cancel->id, &call->err) != STATUS_OK) {
+        call_fail(call);
+        return;
+    }
+    if (!note_order_id(call, &cancel->id) ||
+        !idempotency_of_call(call, "CancelOrder", &state->idempotency)) {
+        answer_reason(call, REASON_OUT_OF_MEMORY);
+        return;
+    }
+    cancel->call = answer_store_call(call, orders_cancel_order_wished);
+    cancel->caller = call->caller;
+    cancel->idempotency = &state->idempotency;
+    FAULT_POINT("wish.before");
+    service->order_store->ops->wish_cancel(service->order_store, cancel);
+}
+
+/* What is told of an order that cannot be wished away any more. */
+static void name_state(struct call *call, const struct order_cancel *cancel, struct error *err)
+{
+    if (err->reason != REASON_ORDER_STATE_INVALID)
+        return;
+    error_name(err, call->arena, "state", order_state_name(ORDER_FULFILLED));
+    error_add_order_condition(err, call->arena, &cancel->id);
+}
+
+static void orders_cancel_order_wished(struct store_call *store_call)
+{
+    struct cancel_order *state = CONTAINER_OF(store_call, struct cancel_order, cancel.call);
+    struct call *call = state->call;
+    const struct order_cancel *cancel = &state->cancel;
+
+    FAULT_POINT("wish.after");
+    if (!error_is_set(&store_call->err)) {
+        if (!order_is_at_rest(cancel->order->state))
+            saga_driver_notice_cancel(state->service->saga_driver, &cancel->id);
+        service_order_changed(state->service, &cancel->id);
+        call->replayed = cancel->replayed;
+        answer_order(call, cancel->order);
+        return;
+    }
+    name_order(call, &store_call->err);
+    name_state(call, cancel, &store_call->err);
+    /* Wishing twice is wishing once, so repeating is safe without a key too. */
+    answer_store_error(state->service, call, store_call, REPEAT_SAFE);
+}
+
 /* ---- PlaceOrder ---------------------------------------------------------------------------- */
 
 /* The same key stands for both halves: the store finds the order it once made, the saga the attempt. */
@@ -414,6 +485,7 @@ void orders_place_order(struct service *service, struct call *call)
     /* A repeat is answered however little time is left; something new is not begun. */
     creation->create.only_replay = is_time_short(service, call);
     creation->create.call = answer_store_call(call, orders_place_order_created);
+    FAULT_POINT("create.before");
     service->order_store->ops->create(service->order_store, &creation->create);
 }
 
@@ -424,6 +496,7 @@ static void orders_place_order_created(struct store_call *store_call)
     struct order_create *create = &state->creation.create;
     struct saga_ticket *ticket = &state->ticket;
 
+    FAULT_POINT("create.after");
     if (create->only_replay && store_call->err.reason == REASON_ORDER_NOT_FOUND) {
         answer_reason(call, REASON_DEADLINE_TOO_SHORT);
         return;

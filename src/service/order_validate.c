@@ -200,6 +200,31 @@ enum status validate_process_order(const Shop__V1__ProcessOrderRequest *request,
     return parse_order_id(request->id, arena, out_id, err);
 }
 
+enum status validate_cancel_order(const Shop__V1__CancelOrderRequest *request, struct arena *arena,
+                                  struct uuid *out_id, struct error *err)
+{
+    struct validation validation = {.arena = arena, .err = err, .prefix = ""};
+
+    validate_required(&validation, "id", request->id);
+    validate_request_id(&validation, request->request_id);
+    if (error_is_set(err))
+        return err->status;
+    return parse_order_id(request->id, arena, out_id, err);
+}
+
+enum status validate_watch_order(const Shop__V1__WatchOrderRequest *request, struct arena *arena,
+                                 struct uuid *out_id, struct error *err)
+{
+    struct validation validation = {.arena = arena, .err = err, .prefix = ""};
+
+    validate_required(&validation, "id", request->id);
+    if (request->after_revision < 0)
+        validation_fail(&validation, "after_revision", "must not be negative");
+    if (error_is_set(err))
+        return err->status;
+    return parse_order_id(request->id, arena, out_id, err);
+}
+
 enum status validate_list_orders(const Shop__V1__ListOrdersRequest *request, struct arena *arena,
                                  uint32_t *out_limit, struct error *err)
 {

@@ -24,6 +24,10 @@ enum status validate_get_order(const Shop__V1__GetOrderRequest *request, struct 
 enum status validate_process_order(const Shop__V1__ProcessOrderRequest *request,
                                    struct arena *arena, struct uuid *out_id, struct error *err)
     NODISCARD;
+enum status validate_cancel_order(const Shop__V1__CancelOrderRequest *request, struct arena *arena,
+                                  struct uuid *out_id, struct error *err) NODISCARD;
+enum status validate_watch_order(const Shop__V1__WatchOrderRequest *request, struct arena *arena,
+                                 struct uuid *out_id, struct error *err) NODISCARD;
 enum status validate_list_orders(const Shop__V1__ListOrdersRequest *request, struct arena *arena,
                                  uint32_t *out_limit, struct error *err) NODISCARD;
 

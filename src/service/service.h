@@ -12,11 +12,15 @@
 #include "port/random.h"
 #include "saga/saga_driver.h"
 #include "service/call.h"
+#include "service/stream.h"
+
+struct order_watches;
 
 struct service {
     struct catalog_store *catalog_store;
     struct order_store *order_store;
     struct saga_driver *saga_driver;
+    struct order_watches *order_watches; /* NULL: WatchOrder is never called */
     struct clock *clock;
     struct random_source *random;
     /* Key of the page tokens, from the database; answers STORE_UNAVAILABLE while it is not set. */
@@ -32,4 +36,11 @@ service_fn catalog_get_product, catalog_batch_get_products, catalog_list_product
 
 /* order_service.c */
 service_fn orders_create_order, orders_get_order, orders_list_orders, orders_process_order,
-    orders_place_order;
+    orders_place_order, orders_cancel_order;
+
+/* order_watch.c */
+service_stream_fn orders_watch_order;
+
+/* An order was changed by this worker: its watchers are told at the end of the turn. What others
+ * change is found by looking. */
+void service_order_changed(struct service *service, const struct uuid *order_id);

@@ -97,7 +97,10 @@ static struct order *written_order(struct store_call *call, const struct pg_row 
         return NULL;
     }
     enum reason reason = reason_of_result(result);
-    if (reason == REASON_NONE) {
+    if (reason == REASON_NONE && pg_is_null(row, WRITTEN_ORDER)) {
+        /* Its key was removed for its age between being met and being read: nothing was done. */
+        error_set(&call->err, REASON_STORE_UNAVAILABLE);
+    } else if (reason == REASON_NONE) {
         order = order_read(call, row, WRITTEN_ORDER);
         call->maybe_done = order == NULL;
     } else if (reason == REASON_ORDER_NOT_FOUND) {
@@ -187,10 +190,35 @@ static void get_end(struct store_call *call)
 
 static const struct pg_batch_codec get_codec = {PG_ORDERS_GET, get_encode, get_row, get_end};
 
+static void get_newer_encode(struct store_call *call, uint32_t ord, struct pg_params *params)
+{
+    get_encode(call, ord, params);
+    pg_put_int8(params, 2, CONTAINER_OF(call, struct order_get, call)->after_revision);
+}
+
+static void get_newer_row(struct store_call *call, const struct pg_row *row)
+{
+    if (pg_is_null(row, READ_ORDER))
+        CONTAINER_OF(call, struct order_get, call)->unchanged = true;
+    else
+        get_row(call, row);
+}
+
+static void get_newer_end(struct store_call *call)
+{
+    if (!CONTAINER_OF(call, struct order_get, call)->unchanged)
+        get_end(call);
+}
+
+static const struct pg_batch_codec get_newer_codec = {PG_ORDERS_GET_NEWER, get_newer_encode,
+                                                      get_newer_row, get_newer_end};
+
 static void store_get(struct order_store *store, struct order_get *get)
 {
     get->order = NULL;
-    pg_batch_start(store_of(store)->pool, &get_codec, &get->call);
+    get->unchanged = false;
+    pg_batch_start(store_of(store)->pool, get->after_revision > 0 ? &get_newer_codec : &get_codec,
+                   &get->call);
 }
 
 /* ---- list ---- */

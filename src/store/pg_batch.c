@@ -5,6 +5,7 @@
  * request for a rare statement does not stand behind thousands for another. */
 #include "store/pg_batch.h"
 
+#include "base/fault_point.h"
 #include "observe/metrics.h"
 #include "store/pg_error.h"
 #include "store/pg_pool.h"
@@ -260,6 +261,7 @@ static void pg_batch_send(struct pg_flight *flight, struct pg_queue *queue)
     flight->queue = queue;
     flight->sent_us = now_us();
     pool->ops->execute(flight->conn, queue->statement, &queue->params, pg_batch_done, flight);
+    FAULT_POINT("batch.%s.sent", queue->statement->name);
 }
 
 static struct pg_flight *pg_pool_idle(struct pg_pool *pool, enum pg_lane lane)

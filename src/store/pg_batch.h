@@ -80,6 +80,3 @@ void pg_batch_start(struct pg_pool *pool, const struct pg_batch_codec *codec,
 
 /* Every lane has a connection that is ready or busy with a command: for readiness. */
 bool pg_pool_is_up(const struct pg_pool *pool);
-/* Connections that are up, of all lanes. */
-uint32_t pg_pool_up_count(const struct pg_pool *pool);
-uint32_t pg_pool_waiting_count(const struct pg_pool *pool);

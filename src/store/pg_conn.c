@@ -480,11 +480,12 @@ bool pg_conn_is_ready(const struct pg_conn *conn)
 /* What is wrong with the configuration is told at each attempt to connect, as any other trouble. */
 static void pg_conn_read_config(struct pg_conn *conn, const struct pg_conn_config *config)
 {
-    char options[300];
+    char options[400];
 
     snprintf(options, sizeof(options),
              "-c statement_timeout=%d -c lock_timeout=%d -c idle_in_transaction_session_timeout=%d"
-             " -c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off",
+             " -c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+             " -c enable_hashjoin=off -c enable_mergejoin=off",
              config->statement_timeout_ms, config->lock_timeout_ms, config->statement_timeout_ms);
     struct pg_conninfo *info = &conn->info;
     if (pg_conninfo_init(info, config->conninfo, config->application_name, options,

@@ -233,19 +233,6 @@ bool pg_pool_is_up(const struct pg_pool *pool)
     return true;
 }
 
-uint32_t pg_pool_up_count(const struct pg_pool *pool)
-{
-    uint32_t count = 0;
-    for (unsigned i = 0; i < PG_LANE_COUNT; i++)
-        count += pool->lanes[i].up_count;
-    return count;
-}
-
-uint32_t pg_pool_waiting_count(const struct pg_pool *pool)
-{
-    return pool->waiting_count;
-}
-
 void pg_pool_register_metrics(void)
 {
     char labels[PG_STATEMENT_COUNT][64];

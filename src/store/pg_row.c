@@ -11,7 +11,6 @@
 /* pg_type.h of the server; fixed for ever. */
 enum {
     OID_BOOL = 16,
-    OID_BYTEA = 17,
     OID_INT8 = 20,
     OID_INT4 = 23,
     OID_TEXT = 25,
@@ -102,16 +101,6 @@ const char *pg_get_text(const struct pg_row *row, int column, struct arena *aren
     check_type(row, column, is_varchar ? OID_VARCHAR : OID_TEXT);
     return arena_strndup(arena, PQgetvalue(row->result, row->row, column),
                          (size_t)PQgetlength(row->result, row->row, column));
-}
-
-const void *pg_get_bytea(const struct pg_row *row, int column, size_t *out_size)
-{
-    *out_size = 0;
-    if (pg_is_null(row, column))
-        return NULL;
-    check_type(row, column, OID_BYTEA);
-    *out_size = (size_t)PQgetlength(row->result, row->row, column);
-    return PQgetvalue(row->result, row->row, column);
 }
 
 /* A walk over the elements of an array. */

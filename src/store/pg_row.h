@@ -25,7 +25,6 @@ struct uuid pg_get_uuid(const struct pg_row *row, int column);
 int64_t pg_get_time_us(const struct pg_row *row, int column);
 /* Text, or NULL for SQL NULL (or a full arena). `jsonb` columns must be cast to text in SQL. */
 const char *pg_get_text(const struct pg_row *row, int column, struct arena *arena);
-const void *pg_get_bytea(const struct pg_row *row, int column, size_t *out_size);
 
 /* One-dimensional arrays; *out_count 0 for an empty or NULL array. NULL when the arena is full. */
 const char **pg_get_text_array(const struct pg_row *row, int column, struct arena *arena,

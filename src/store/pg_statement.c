@@ -86,6 +86,17 @@ const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
         " JOIN order_full o ON o.id = q.order_id AND o.caller = q.order_caller",
         {PG_UUID, PG_TEXT, PG_END}},
 
+    /* An order that is not newer is told by a row of NULLs, for which only its head is read: a join by
+     * NULL looks nothing up. */
+    [PG_ORDERS_GET_NEWER] = {"orders_get_newer", PG_LANE_READ, true,
+        "SELECT (q.place - 1)::int4, " ORDER_COLUMNS ", " EVENT_COLUMNS
+        " FROM unnest($1, $2, $3) WITH ORDINALITY AS q (order_id, order_caller, seen, place)"
+        " JOIN (SELECT id AS stored_id, caller AS stored_caller, revision AS stored_revision"
+        "       FROM orders) s ON s.stored_id = q.order_id AND s.stored_caller = q.order_caller"
+        " LEFT JOIN order_full o"
+        " ON o.id = CASE WHEN s.stored_revision > q.seen THEN s.stored_id END",
+        {PG_UUID, PG_TEXT, PG_INT8, PG_END}},
+
     [PG_ORDERS_LIST] = {"orders_list", PG_LANE_READ, true,
         "SELECT (q.place - 1)::int4, " ORDER_COLUMNS ", " EVENT_COLUMNS
         " FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY"
@@ -126,6 +137,11 @@ const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
     [PG_SAGA_GIVE_BACK] = {"saga_give_back", PG_LANE_WRITE, true,
         "SELECT ord FROM give_back($1, $2)",
         {PG_UUID, PG_INT8, PG_END}},
+
+    /* limit, age_ms */
+    [PG_KEYS_REMOVE] = {"keys_remove", PG_LANE_WRITE, true,
+        "SELECT ord, removed FROM remove_old_keys($1, $2)",
+        {PG_INT4, PG_INT8, PG_END}},
 
     [PG_STATEMENT_COUNT] = {.name = NULL},
 };

@@ -35,6 +35,7 @@ enum pg_statement_id {
     PG_STOCK_ADJUST,
     PG_ORDERS_CREATE,
     PG_ORDERS_GET,
+    PG_ORDERS_GET_NEWER,
     PG_ORDERS_LIST,
     PG_ORDERS_CANCEL,
     PG_SAGA_CLAIM,
@@ -43,6 +44,7 @@ enum pg_statement_id {
     PG_SAGA_RENEW,
     PG_SAGA_TAKE_DUE,
     PG_SAGA_GIVE_BACK,
+    PG_KEYS_REMOVE,
     PG_STATEMENT_COUNT
 };
 

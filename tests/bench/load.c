@@ -33,7 +33,8 @@ enum {
     IN_SIZE = 256 * 1024,
     EVENTS_MAX = 256,
     CALL_SIZE_MAX = 2 * FRAME_HEAD + HEADERS_MAX + GRPC_PREFIX + REQUEST_SIZE_MAX,
-    PATIENCE_S = 30 /* for connecting, and for the last answers */
+    PATIENCE_S =
+        30 /* for connecting, and for the next answer when none is to be asked for any more */
 };
 
 struct stream {
@@ -63,7 +64,7 @@ struct load {
     unsigned turn; /* the connection that gets the next call of the open loop */
     int epoll;
     bool is_starting_calls, is_counting;
-    uint64_t started;
+    uint64_t started, ended;
     int64_t next_start_ns, start_interval_ns;
     char run[40]; /* names this run in request ids */
     struct figures figures;
@@ -186,6 +187,7 @@ static void call_end(struct load *load, struct connection *connection, struct st
 {
     int status = stream->answer.grpc_status;
     connection->busy_count--;
+    load->ended++;
     stream->id = 0;
     if (status < 0) { /* reset, or trailers without a status: UNKNOWN, as gRPC clients have it */
         status = 2;
@@ -471,13 +473,20 @@ static void load_run_for(struct load *load, double seconds)
     }
 }
 
-/* Until all calls that were to be made have ended. */
+/* Until all calls that were to be made have ended, or no answer comes any more. */
 static void load_run_out(struct load *load)
 {
-    int64_t until = now_ns() + (int64_t)PATIENCE_S * 1000000000;
+    const int64_t patience = (int64_t)PATIENCE_S * 1000000000;
+    int64_t until = now_ns() + patience;
+    uint64_t in_flight = load_in_flight(load);
     while (load->live_count > 0 && now_ns() < until &&
-           (load_in_flight(load) > 0 || (load->options.requests > 0 && load_may_start(load)))) {
+           (in_flight > 0 || (load->options.requests > 0 && load_may_start(load)))) {
+        uint64_t ended = load->ended;
         load_turn(load, until);
+        if (load->ended > ended) {
+            until = now_ns() + patience;
+        }
+        in_flight = load_in_flight(load);
     }
     load->figures.lost += load_in_flight(load);
 }

@@ -87,7 +87,8 @@ static inline size_t request_put_line(struct request_plan *plan, uint8_t *out, s
     return request_put(out, at, 2, line, len);
 }
 
-static inline size_t request_put_rest_of_order(struct request_plan *plan, uint8_t *out, size_t at)
+static inline size_t request_put_rest_of_order(struct request_plan *plan, uint8_t *out, size_t at,
+                                               const char *card)
 {
     uint8_t address[96];
     size_t len = request_put_text(address, 0, 1, "Ada Lovelace");
@@ -96,14 +97,14 @@ static inline size_t request_put_rest_of_order(struct request_plan *plan, uint8_
     len = request_put_text(address, len, 4, "London");
     len = request_put_text(address, len, 6, "GB");
     at = request_put(out, at, 3, address, len);
-    at = request_put_text(out, at, 4, "pm_card_visa");
+    at = request_put_text(out, at, 4, card);
     char request_id[64];
     snprintf(request_id, sizeof(request_id), "%.40s-%llu", plan->run,
              (unsigned long long)plan->serial++);
     return request_put_text(out, at, 5, request_id);
 }
 
-static inline size_t request_place_order(struct request_plan *plan, uint8_t *out)
+static inline size_t request_order(struct request_plan *plan, uint8_t *out, const char *card)
 {
     char customer[32];
     snprintf(customer, sizeof(customer), "customer-%u", request_random(plan, 100000));
@@ -112,14 +113,24 @@ static inline size_t request_place_order(struct request_plan *plan, uint8_t *out
     for (uint32_t i = 0; i < line_count; i++) {
         at = request_put_line(plan, out, at, NULL);
     }
-    return request_put_rest_of_order(plan, out, at);
+    return request_put_rest_of_order(plan, out, at, card);
+}
+
+static inline size_t request_place_order(struct request_plan *plan, uint8_t *out)
+{
+    return request_order(plan, out, "pm_card_visa");
+}
+
+static inline size_t request_declined_order(struct request_plan *plan, uint8_t *out)
+{
+    return request_order(plan, out, "pm_card_chargeDeclined");
 }
 
 static inline size_t request_hot_order(struct request_plan *plan, uint8_t *out)
 {
     size_t at = request_put_text(out, 0, 1, "customer-hot");
     at = request_put_line(plan, out, at, plan->product);
-    return request_put_rest_of_order(plan, out, at);
+    return request_put_rest_of_order(plan, out, at, "pm_card_visa");
 }
 
 struct request_mode {
@@ -129,11 +140,12 @@ struct request_mode {
 
 /* clang-format off */
 static const struct request_mode request_modes[] = {
-    {"get-product",   "/shop.v1.Catalog/GetProduct",    request_get_product},
-    {"list-products", "/shop.v1.Catalog/ListProducts",  request_list_products},
-    {"place-order",   "/shop.v1.Orders/PlaceOrder",     request_place_order},
-    {"hot-order",     "/shop.v1.Orders/PlaceOrder",     request_hot_order},
-    {"health-check",  "/grpc.health.v1.Health/Check",   request_health},
+    {"get-product",     "/shop.v1.Catalog/GetProduct",    request_get_product},
+    {"list-products",   "/shop.v1.Catalog/ListProducts",  request_list_products},
+    {"place-order",     "/shop.v1.Orders/PlaceOrder",     request_place_order},
+    {"declined-order",  "/shop.v1.Orders/PlaceOrder",     request_declined_order},
+    {"hot-order",       "/shop.v1.Orders/PlaceOrder",     request_hot_order},
+    {"health-check",    "/grpc.health.v1.Health/Check",   request_health},
 };
 /* clang-format on */
 

@@ -4,6 +4,7 @@ Shared by the client tests and by tests/bench/run, so no pytest in here. Everyth
 BUILD_DIR; processes are ended by their own id.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -50,6 +51,14 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def has_not_ended(pid):
+    """Nobody may be there to collect an orphan's exit code, so one that has ended can still be seen."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def work_folder(name):
@@ -131,11 +140,16 @@ class Postgres:
         self.socket = self._own(tempfile.mkdtemp(prefix="orderd-"))
         self.data = self._data_folder(folder)
         self._run("initdb", "-D", str(self.data), "-U", "orderd", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-        command = [str(self.binaries / "postgres"), "-D", str(self.data), "-k", str(self.socket),
-                   "-c", "listen_addresses=", "-c", "max_connections=200", "-c", "random_page_cost=1.1"]
+        self.folder = folder
+        self.command = [str(self.binaries / "postgres"), "-D", str(self.data), "-k", str(self.socket),
+                        "-c", "listen_addresses=", "-c", "max_connections=200", "-c", "random_page_cost=1.1"]
         for setting in settings:
-            command += ["-c", setting]
-        self.process = Process("postgres", command, folder, cwd="/", **self.owner)
+            self.command += ["-c", setting]
+        self.start()
+
+    def start(self):
+        """Also again, after kill(): on the data that is there."""
+        self.process = Process("postgres", self.command, self.folder, cwd="/", **self.owner)
         wait_until(self._is_ready, START_SECONDS, "PostgreSQL")
 
     def _own(self, folder):
@@ -180,6 +194,18 @@ class Postgres:
             input=sql, check=False, text=True, capture_output=True)
         assert done.returncode == 0, f"psql: {done.stderr}"
         return done.stdout.strip()
+
+    def kill(self):
+        """SIGKILL to every one of its processes, at once: nothing is written or said any more."""
+        self.process.send(signal.SIGSTOP)  # so that it makes no more of them
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        children = [int(child) for child in tasks.read_text().split()]
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self.process.kill()
+        wait_until(lambda: not any(has_not_ended(child) for child in children), STOP_SECONDS,
+                   "PostgreSQL's processes to end")
 
     def stop(self):
         self.process.stop(signal.SIGINT)  # its fast shutdown

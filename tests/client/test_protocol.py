@@ -16,7 +16,7 @@ SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
 
 
 @pytest.mark.parametrize("path", ["/shop.v1.Orders/NoSuchMethod", "/no.such.Service/Method", "/shop.v1.Orders/",
-                                  "/shop.v1.Orders/CancelOrder"])
+                                  "/shop.v1.Inventory/Reserve"])
 def test_a_method_that_is_not_served_is_unimplemented(shop, path):
     with refused("UNIMPLEMENTED", "METHOD_NOT_FOUND"):
         shop.raw(path, b"")

@@ -164,11 +164,12 @@ UNANSWERED = [("cut_before", False), ("cut_middle", True), ("cut_after", True), 
 UNBELIEVABLE = {"garbage", "truncated", "huge", "endless", "drip", "redirect", "wrong_amount", "wrong_currency",
                 "wrong_id", "wrong_state"}
 IN_TIME = {"latency", "late", "processing", "failed", "confirm_before_cancel", "confirm_after_cancel"}
+LEAVING = {"left", "500_left"}
 
 
 def test_every_mode_is_tested_here(door):
     modes = set(door.call("GET", "/control/faults")[1]["modes"])
-    assert modes == {row[0] for row in ANSWERED} | {row[0] for row in UNANSWERED} | UNBELIEVABLE | IN_TIME
+    assert modes == {row[0] for row in ANSWERED} | {row[0] for row in UNANSWERED} | UNBELIEVABLE | IN_TIME | LEAVING
 
 
 @pytest.mark.parametrize("mode, is_taken, seen", ANSWERED)
@@ -261,6 +262,17 @@ def test_an_answer_lies_in_one_field(door, mode, field, truth):
     assert door.look(payment)[field] == (truth or payment)
 
 
+def test_a_list_of_refunds_lies_too(door):
+    payment = door.charged()
+    assert door.refund(payment)[0] == 200
+    for mode, field, said in [("wrong_amount", "amount", AMOUNT + 1), ("wrong_currency", "currency", "usd"),
+                              ("wrong_id", "id", "re_somebodyelse"), ("wrong_state", "status", "requires_action")]:
+        door.fault(mode, "look_refunds", count=1)
+        lists = [door.pay(f"refunds?payment_intent={payment}", method="GET")[1]["data"] for _ in range(2)]
+        assert lists[0][0][field] == said and lists[1][0][field] != said
+    assert door.ledger()["refunds"][0]["amount"] == AMOUNT
+
+
 def test_a_repeated_answer_lies_too_but_only_while_the_fault_lasts(door):
     payment = door.opened()
     door.fault("wrong_amount", "confirm", count=2)
@@ -327,15 +339,34 @@ def test_chance_is_neither_never_nor_always(door):
 @pytest.mark.parametrize("rule", [
     {"mode": "no such"}, {}, {"mode": "400", "probability": 1.5}, {"mode": "400", "count": "1"},
     {"mode": "400", "delay_ms": 5}, {"mode": "400", "match": "x" * 160},
-    {"mode": "confirm_before_cancel", "path": "payments"}])
+    {"mode": "confirm_before_cancel", "path": "payments"}, {"mode": "left", "path": "confirm"},
+    {"mode": "409", "order": "o" * 96}])
 def test_a_rule_that_cannot_be_kept_is_refused(door, rule):
     assert door.control("faults", **rule)[0] == 400
 
 
-def test_the_sixty_fifth_rule_is_refused(door):
-    for _ in range(64):
-        door.fault("429", "ship", match="never")
-    assert door.control("faults", mode="429")[0] == 400
+def test_one_rule_too_many_is_refused(door):
+    connection = http.client.HTTPConnection("127.0.0.1", door.port, timeout=harness.START_SECONDS)
+    for expected in [204] * 2048 + [400]:
+        connection.request("POST", "/control/faults", json.dumps({"mode": "429", "path": "ship", "order": "nobody's"}))
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == expected
+    connection.close()
+
+
+def test_a_rule_may_aim_at_one_order_whose_calls_do_not_name_it(door):
+    door.fault("503_before", "*", order="ord_2")
+    payment, other = door.opened(), door.pay("payment_intents", {
+        "amount": 1, "currency": "eur", "payment_method": "pm_card_visa", "metadata[order_id]": "ord_3"})[1]["id"]
+    assert door.open(order="ord_2")[0] == 503
+    door.fault("500_after", "look", order="ord_3", count=1)
+    assert [door.pay(f"payment_intents/{each}", method="GET")[0] for each in (payment, other, other)] == [200, 500, 200]
+    assert [call["fault"] for call in door.ledger("ord_3")["calls"]] == [None, "500_after", None]
+    door.fault("429", "look_refunds", order=ORDER)
+    assert [door.pay(f"refunds?payment_intent={each}", method="GET")[0] for each in (payment, other)] == [429, 200]
+    assert door.ship("r", order="ord_2")[0] == 503 and door.recall("ord_2.1.ship")[0] == 503
+    assert door.recall("ord_22.1.ship")[0] == 200
 
 
 def test_faults_of_shipping_speak_its_language(door):
@@ -540,6 +571,15 @@ def test_a_recall_may_be_repeated(door):
     door.ship("ord_1.1.ship")
     assert [door.recall("ord_1.1.ship")[1]["state"] for _ in range(2)] == ["CANCELLED", "CANCELLED"]
     assert door.ship("ord_1.1.ship")[0] == 400
+
+
+@pytest.mark.parametrize("mode, seen", [("left", 200), ("500_left", 500)])
+def test_a_shipment_may_leave_at_once(door, mode, seen):
+    door.fault(mode, "ship", count=1)
+    assert door.ship("r")[0] == seen
+    assert [row["state"] for row in door.ledger(ORDER)["shipments"]] == ["LEFT"]
+    assert door.recall("r")[1]["error"]["status"] == "FAILED_PRECONDITION"
+    assert door.ship("r")[1]["state"] == "ACCEPTED"
 
 
 def test_a_shipment_that_has_left_is_not_recalled(door):

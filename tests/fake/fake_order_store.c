@@ -88,6 +88,14 @@ static void note_missing(struct order_create *create, const char *product_id)
     error_add_resource(err, create->call.arena, "shop.v1.Product", product_id);
 }
 
+static bool add_line(struct money *total, const struct order_line *line)
+{
+    int64_t price_minor;
+
+    return !__builtin_mul_overflow(line->unit_price_minor, line->quantity, &price_minor) &&
+           !__builtin_add_overflow(total->minor, price_minor, &total->minor);
+}
+
 /* Gives the lines their names and prices, and the order its total; or sets the error. */
 static void price(struct fake_catalog_store *catalog, struct order *order,
                   struct order_create *create)
@@ -107,7 +115,7 @@ static void price(struct fake_catalog_store *catalog, struct order *order,
             memcpy(order->total.currency, product->price.currency, CURRENCY_SIZE);
         if (strcmp(order->total.currency, product->price.currency) != 0)
             error_set(err, REASON_CURRENCY_MIXED);
-        else if (!money_add_times(&order->total, &product->price, line->quantity))
+        else if (!add_line(&order->total, line))
             error_set(err, REASON_MONEY_OVERFLOW);
     }
     if (!error_is_set(err) && order->total.minor == 0)
@@ -164,10 +172,14 @@ static void fake_get(struct order_store *store, struct order_get *get)
     struct fake_order_store *fake = fake_of(store);
     const struct order *order = find_of_caller(fake, &get->id, get->caller);
 
+    get->order = NULL;
+    get->unchanged = false;
     if (!fake_completion_begin(&fake->completion, &get->call))
         return;
     if (order == NULL)
         error_set(&get->call.err, REASON_ORDER_NOT_FOUND);
+    else if (get->after_revision > 0 && order->revision <= get->after_revision)
+        get->unchanged = true;
     else
         get->order = copy_order(order, get->call.arena);
     fake_completion_end(&fake->completion, &get->call);
@@ -221,6 +233,49 @@ static void fake_list(struct order_store *store, struct order_list *list)
 
 /* ---- Cancel -------------------------------------------------------------------------------- */
 
+/* The fate of orders that are worked on is their driver's, so a wish changes nothing of them here. */
+static void wish(struct order *order, struct order_cancel *cancel)
+{
+    if (order->state == ORDER_FULFILLED) {
+        error_set(&cancel->call.err, REASON_ORDER_STATE_INVALID);
+    } else if (order->state == ORDER_PENDING || order->state == ORDER_FAILED) {
+        order->state = ORDER_CANCELLED;
+        order->revision++;
+    }
+}
+
+static uint32_t place_of(const struct fake_order_store *fake, const struct order *order)
+{
+    uint32_t i = 0;
+
+    while (fake->rows[i] != order)
+        i++;
+    return i;
+}
+
+static void cancel_found(struct fake_order_store *fake, struct order *order,
+                         struct order_cancel *cancel)
+{
+    struct error *err = &cancel->call.err;
+    uint32_t object = place_of(fake, order);
+
+    switch (fake_keys_find(&fake->keys, cancel->idempotency, &object)) {
+    case FAKE_KEY_NEW:
+        wish(order, cancel);
+        if (!error_is_set(err)) /* what changed nothing leaves no key */
+            fake_keys_add(&fake->keys, cancel->idempotency, object);
+        break;
+    case FAKE_KEY_REPEATED:
+        cancel->replayed = true;
+        break;
+    case FAKE_KEY_REUSED:
+        error_set(err, REASON_REQUEST_ID_REUSED);
+        break;
+    }
+    if (!error_is_set(err))
+        cancel->order = copy_order(order, cancel->call.arena);
+}
+
 static void fake_wish_cancel(struct order_store *store, struct order_cancel *cancel)
 {
     struct fake_order_store *fake = fake_of(store);
@@ -228,17 +283,10 @@ static void fake_wish_cancel(struct order_store *store, struct order_cancel *can
 
     if (!fake_completion_begin(&fake->completion, &cancel->call))
         return;
-    if (order == NULL) {
+    if (order == NULL)
         error_set(&cancel->call.err, REASON_ORDER_NOT_FOUND);
-    } else if (order->state == ORDER_FULFILLED) {
-        error_set(&cancel->call.err, REASON_ORDER_STATE_INVALID);
-    } else {
-        if (order->state == ORDER_PENDING || order->state == ORDER_FAILED) {
-            order->state = ORDER_CANCELLED;
-            order->revision++;
-        }
-        cancel->order = copy_order(order, cancel->call.arena);
-    }
+    else
+        cancel_found(fake, order, cancel);
     fake_completion_end(&fake->completion, &cancel->call);
 }
 

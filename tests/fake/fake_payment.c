@@ -69,7 +69,8 @@ static void on_confirm(struct payment *base, struct payment_call *call)
     struct fake_outcome outcome;
 
     assert(call->key != NULL);
-    assert(money_equal(&row->amount, &call->amount));
+    assert(row->amount.minor == call->amount.minor);
+    assert(strcmp(row->amount.currency, call->amount.currency) == 0);
     if (begin(payment, FAKE_CONFIRM, "confirm", call, &outcome) &&
         row->status == PAYMENT_STATUS_OPEN) {
         row->status = PAYMENT_STATUS_SUCCEEDED;
@@ -105,6 +106,15 @@ static void on_cancel(struct payment *base, struct payment_call *call)
     end(payment, call, &outcome);
 }
 
+static enum refund_status refund_of(struct fake_payment *payment)
+{
+    if (payment->refunds_failing > 0) {
+        payment->refunds_failing--;
+        return REFUND_STATUS_FAILED;
+    }
+    return payment->refunds_are_late ? REFUND_STATUS_PENDING : REFUND_STATUS_SUCCEEDED;
+}
+
 static void on_refund(struct payment *base, struct payment_call *call)
 {
     struct fake_payment *payment = self(base);
@@ -113,7 +123,7 @@ static void on_refund(struct payment *base, struct payment_call *call)
 
     assert(row->status == PAYMENT_STATUS_SUCCEEDED);
     if (begin(payment, FAKE_REFUND, "refund", call, &outcome))
-        row->refund = payment->refunds_are_late ? REFUND_STATUS_PENDING : REFUND_STATUS_SUCCEEDED;
+        row->refund = refund_of(payment);
     call->refund_status = row->refund;
     end(payment, call, &outcome);
 }

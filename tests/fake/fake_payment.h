@@ -24,8 +24,9 @@ struct fake_payment {
     struct payment base;
     struct fake_ledger *ledger;
     int64_t delay_ms;
-    bool is_silent;        /* cancel does not say why it cannot be: ASK without a status */
-    bool refunds_are_late; /* PENDING until looked at */
+    bool is_silent;           /* cancel does not say why it cannot be: ASK without a status */
+    bool refunds_are_late;    /* PENDING until looked at */
+    unsigned refunds_failing; /* so many are made, and fail */
     struct fake_script scripts[FAKE_PAYMENT_OP_COUNT];
     struct fake_payment_row {
         char id[16];

@@ -52,7 +52,9 @@ static void on_answer(void *arg)
 
 static void answer(struct fake_saga_store *store, struct store_call *call, enum fake_loss loss)
 {
-    if (loss != FAKE_WELL) {
+    if (loss == FAKE_REFUSED) {
+        error_set(&call->err, REASON_INTERNAL);
+    } else if (loss != FAKE_WELL) {
         error_set(&call->err, REASON_STORE_UNAVAILABLE);
         call->maybe_done = loss != FAKE_NOT_SENT;
     }
@@ -107,8 +109,11 @@ static enum claim_result claim_result(const struct fake_order *row, const struct
     if (has_key(row, claim) &&
         memcmp(row->hash, claim->idempotency->hash, IDEMPOTENCY_HASH_SIZE) != 0)
         return CLAIM_KEY_REUSED;
-    if (uuid_equal(&row->claim_token, &claim->token) && row->generation == row->claim_generation)
-        return is_under_way(row) ? CLAIM_STARTED : CLAIM_REPLAY;
+    if (uuid_equal(&row->claim_token, &claim->token)) {
+        if (!is_under_way(row))
+            return CLAIM_REPLAY;
+        return row->generation == row->claim_generation ? CLAIM_STARTED : CLAIM_JOIN;
+    }
     if (is_under_way(row))
         return has_key(row, claim) ? CLAIM_JOIN : CLAIM_IN_PROGRESS;
     if (has_key(row, claim) && !is_key_free(row))

@@ -26,6 +26,7 @@ enum fake_loss {
     FAKE_NOT_SENT,    /* surely not sent */
     FAKE_LOST_BEFORE, /* maybe_done, and it was not */
     FAKE_LOST_AFTER,  /* maybe_done, and it was */
+    FAKE_REFUSED,     /* an error of SQL: it was not done, and never will be */
 };
 
 struct fake_order {

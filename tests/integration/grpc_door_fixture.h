@@ -2,7 +2,8 @@
  *
  * The stub's functions stand in for the whole service library; so this is a header, and not one of the
  * helpers that are linked into every integration test. A product id says what becomes of a call: "hold"
- * keeps it until release_held(), "missing" fails, "replayed" and others answer. */
+ * keeps it until release_held(), "missing" fails, "replayed" and others answer. The stub of a stream
+ * counts: each message asked for has the next revision. */
 #pragma once
 
 #include "edge/grpc/grpc_server.h"
@@ -19,6 +20,7 @@
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@ enum {
 
 #define GET_PRODUCT "/shop.v1.Catalog/GetProduct"
 #define PLACE_ORDER "/shop.v1.Orders/PlaceOrder"
+#define WATCH_ORDER "/shop.v1.Orders/WatchOrder"
 
 /* The service: all on the loops of the workers */
 
@@ -105,6 +108,60 @@ NOT_CALLED(orders_create_order)
 NOT_CALLED(orders_get_order)
 NOT_CALLED(orders_list_orders)
 NOT_CALLED(orders_process_order)
+NOT_CALLED(orders_cancel_order)
+
+/* A stream: "missing" ends when it is opened, "three" after its third message, "late" with an error
+ * instead of it, "silent" never answers. */
+static struct {
+    atomic_uint open_count, next_count;
+} stub_streams;
+
+UNUSED static void stub_stream_next(struct stream *stream)
+{
+    const char *id = ((const Shop__V1__WatchOrderRequest *)stream->request)->id;
+    int64_t *revision = stream->state;
+    Shop__V1__Order order;
+
+    atomic_fetch_add(&stub_streams.next_count, 1);
+    if (strcmp(id, "silent") == 0) {
+        return;
+    }
+    if (strcmp(id, "late") == 0 && *revision == 2) {
+        error_set(&stream->err, REASON_STORE_UNAVAILABLE);
+        error_add_metadata(&stream->err, stream->arena, "orderId", id);
+        atomic_fetch_sub(&stub_streams.open_count, 1);
+        stream->on_end(stream);
+        return;
+    }
+    shop__v1__order__init(&order);
+    order.revision = ++*revision;
+    stream->on_message(stream, &order.base);
+    if (strcmp(id, "three") == 0 && *revision == 3) {
+        atomic_fetch_sub(&stub_streams.open_count, 1);
+        stream->on_end(stream);
+    }
+}
+
+UNUSED static void stub_stream_stop(struct stream *stream)
+{
+    atomic_fetch_sub(&stub_streams.open_count, 1);
+}
+
+void orders_watch_order(struct service *service, struct stream *stream)
+{
+    static const struct stream_method_ops ops = {stub_stream_next, stub_stream_stop};
+    const char *id = ((const Shop__V1__WatchOrderRequest *)stream->request)->id;
+
+    assert_string_equal(stream->caller, "");
+    if (strcmp(id, "missing") == 0) {
+        error_set(&stream->err, REASON_ORDER_NOT_FOUND);
+        stream->on_end(stream);
+        return;
+    }
+    stream->ops = &ops;
+    stream->state = ARENA_NEW(stream->arena, int64_t);
+    atomic_fetch_add(&stub_streams.open_count, 1);
+}
 
 /* The fixture: loops in threads, told by letters what to do */
 

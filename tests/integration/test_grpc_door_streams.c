@@ -1,10 +1,11 @@
-/* Streams through a real door: health and reflection, as clients see them. */
+/* Streams through a real door: health, reflection and the streaming methods, as clients see them. */
 #include "grpc_door_fixture.h"
 
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define CHECK "/grpc.health.v1.Health/Check"
 #define LIST "/grpc.health.v1.Health/List"
@@ -155,6 +156,138 @@ static void watchers_beyond_the_limit_are_refused_and_one_who_leaves_makes_room(
     }
 }
 
+/* Methods that stream */
+
+static void start_order(struct fixture *f, struct client_call *call, const char *id)
+{
+    Shop__V1__WatchOrderRequest request;
+    char text[64];
+
+    shop__v1__watch_order_request__init(&request);
+    snprintf(text, sizeof(text), "%s", id);
+    request.id = text;
+    client_stream_start(call, &f->client, WATCH_ORDER);
+    client_stream_send(call, &request.base);
+}
+
+static void expect_revision(struct client_call *call, int64_t revision)
+{
+    Shop__V1__Order *order;
+
+    assert_true(client_stream_receive(call));
+    order = (Shop__V1__Order *)client_call_unpack(call, &shop__v1__order__descriptor);
+    assert_non_null(order);
+    assert_int_equal(order->revision, revision);
+    shop__v1__order__free_unpacked(order, NULL);
+}
+
+static void expect_end(struct client_call *call, enum reason reason)
+{
+    assert_false(client_stream_receive(call));
+    client_stream_end(call);
+    assert_failure(call, reason);
+    client_call_deinit(call);
+}
+
+/* Until the service has been told that the caller has gone. */
+static void wait_for_open(unsigned count)
+{
+    const struct timespec pause = {.tv_nsec = 1000 * 1000};
+
+    while (atomic_load(&stub_streams.open_count) != count) {
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void a_streaming_method_sends_until_its_end(void **state)
+{
+    struct client_call call;
+
+    start_order(*state, &call, "three");
+    client_stream_half_close(&call);
+    for (int64_t revision = 1; revision <= 3; revision++) {
+        expect_revision(&call, revision);
+    }
+    assert_false(client_stream_receive(&call));
+    client_stream_end(&call);
+    assert_int_equal(call.code, GRPC_STATUS_OK);
+    client_call_deinit(&call);
+    wait_for_open(0);
+}
+
+static void a_stream_ends_with_the_error_of_its_method(void **state)
+{
+    struct client_call call;
+
+    start_order(*state, &call, "missing");
+    expect_end(&call, REASON_ORDER_NOT_FOUND);
+    start_order(*state, &call, "late");
+    expect_revision(&call, 1);
+    expect_revision(&call, 2);
+    expect_end(&call, REASON_STORE_UNAVAILABLE);
+    wait_for_open(0);
+}
+
+static void a_request_that_is_none_or_two_ends_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    Shop__V1__WatchOrderRequest request;
+    static char bad[] = "\xff";
+    struct client_call call;
+
+    client_stream_start(&call, &f->client, WATCH_ORDER);
+    client_stream_half_close(&call);
+    expect_end(&call, REASON_MESSAGE_INVALID);
+    start_order(f, &call, bad);
+    expect_end(&call, REASON_REQUEST_INVALID);
+    start_order(f, &call, "silent");
+    shop__v1__watch_order_request__init(&request);
+    client_stream_send(&call, &request.base);
+    expect_end(&call, REASON_MESSAGE_INVALID);
+    wait_for_open(0);
+}
+
+static void a_caller_who_leaves_is_made_known_to_the_method_and_makes_room(void **state)
+{
+    struct fixture *f = *state;
+    struct client_call calls[WATCHERS_MAX], one_more;
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < WATCHERS_MAX; i++) {
+            start_order(f, &calls[i], "silent");
+        }
+        wait_for_open(WATCHERS_MAX);
+        start_order(f, &one_more, "silent");
+        expect_end(&one_more, REASON_TOO_MANY_WATCHERS);
+        for (int i = 0; i < WATCHERS_MAX; i++) {
+            client_stream_cancel(&calls[i]);
+            client_stream_end(&calls[i]);
+            client_call_deinit(&calls[i]);
+        }
+        wait_for_open(0);
+    }
+}
+
+static void a_reader_who_does_not_read_is_asked_for_no_more_than_fits(void **state)
+{
+    struct fixture *f = *state;
+    unsigned count, before = atomic_load(&stub_streams.next_count);
+    struct client_call call, other;
+
+    /* Empty messages of a few bytes: what fits are some thousands. */
+    start_order(f, &call, "endless");
+    do {
+        count = atomic_load(&stub_streams.next_count);
+        get(f, &other, "p1"); /* others are served, and time passes */
+        client_call_deinit(&other);
+    } while (atomic_load(&stub_streams.next_count) != count);
+    assert_true(count > before);
+    client_stream_cancel(&call);
+    client_stream_end(&call);
+    client_call_deinit(&call);
+    wait_for_open(0);
+}
+
 /* Reflection */
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest question;
@@ -298,10 +431,12 @@ static void a_malformed_question_ends_the_stream(void **state)
 static void while_it_drains_calls_in_flight_finish_and_watchers_are_told(void **state)
 {
     struct fixture *f = *state;
-    struct client_call held, watch, late;
+    struct client_call held, watch, order, late;
 
     start_watch(f, &watch, "");
     assert_true(client_stream_receive(&watch));
+    start_order(f, &order, "silent");
+    wait_for_open(1);
     start_get(f, &held, "hold", 0);
     sem_wait(&stub.arrived);
     on_loop(f->loops[0], drain, f);
@@ -312,6 +447,8 @@ static void while_it_drains_calls_in_flight_finish_and_watchers_are_told(void **
     client_stream_end(&watch);
     assert_failure(&watch, REASON_SHUTTING_DOWN);
     client_call_deinit(&watch);
+    expect_end(&order, REASON_SHUTTING_DOWN);
+    wait_for_open(0);
 
     get(f, &late, "p1"); /* a new call: on a new connection, which nobody accepts */
     assert_int_equal(late.code, GRPC_STATUS_UNAVAILABLE);
@@ -334,6 +471,11 @@ int main(void)
         TEST(watch_tells_the_state_and_every_change_once),
         TEST(watch_of_an_unknown_service_says_so_and_stays_open),
         TEST(watchers_beyond_the_limit_are_refused_and_one_who_leaves_makes_room),
+        TEST(a_streaming_method_sends_until_its_end),
+        TEST(a_stream_ends_with_the_error_of_its_method),
+        TEST(a_request_that_is_none_or_two_ends_the_stream),
+        TEST(a_caller_who_leaves_is_made_known_to_the_method_and_makes_room),
+        TEST(a_reader_who_does_not_read_is_asked_for_no_more_than_fits),
         TEST(reflection_answers_many_questions_on_one_stream_in_both_versions),
         TEST(reflection_knows_extensions_and_files),
         TEST(a_malformed_question_ends_the_stream),

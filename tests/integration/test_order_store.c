@@ -145,6 +145,54 @@ static void another_callers_order_does_not_exist(void **state)
     assert_int_equal(cancel_one(fixture, &cancel), REASON_ORDER_NOT_FOUND);
 }
 
+static void start_get_newer(struct store_fixture *fixture, struct order_get *get)
+{
+    store_fixture_prepare(fixture, &get->call);
+    fixture->orders.base.ops->get(&fixture->orders.base, get);
+}
+
+static void an_order_is_read_only_when_it_is_newer_than_what_was_seen(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct order_line line = {.product_id = "a", .quantity = 1};
+    struct order_create create = {0};
+
+    store_fixture_product(fixture, "a", 150, "EUR", 9);
+    assert_int_equal(create_one(fixture, &line, 1, &create), REASON_NONE);
+    const struct uuid old = create.order->id;
+    assert_int_equal(create_one(fixture, &line, 1, &create), REASON_NONE);
+    const struct uuid changed = create.order->id;
+    struct order_cancel cancel = {.id = changed, .caller = "alice"};
+    assert_int_equal(cancel_one(fixture, &cancel), REASON_NONE);
+
+    /* One batch, so that each must be dealt its own. */
+    struct order_get looks[] = {
+        {.id = old, .caller = "alice", .after_revision = 1},
+        {.id = changed, .caller = "alice", .after_revision = 1},
+        {.id = changed, .caller = "alice", .after_revision = 2},
+        {.id = changed, .caller = "bob", .after_revision = 1},
+        {.id = store_fixture_id(fixture), .caller = "alice", .after_revision = 1},
+        {.id = old, .caller = "alice", .after_revision = INT64_MAX},
+        {.id = old, .caller = "alice"},
+    };
+    for (size_t i = 0; i < COUNT_OF(looks); i++)
+        start_get_newer(fixture, &looks[i]);
+    store_fixture_answer(fixture);
+
+    static const bool unchanged[] = {true, false, true, false, false, true, false};
+    static const int64_t revisions[] = {0, 2, 0, 0, 0, 0, 1}; /* 0: no order is told */
+    for (size_t i = 0; i < COUNT_OF(looks); i++) {
+        const bool is_missing = i == 3 || i == 4;
+        assert_int_equal(looks[i].call.err.reason,
+                         is_missing ? REASON_ORDER_NOT_FOUND : REASON_NONE);
+        assert_int_equal(looks[i].unchanged, unchanged[i]);
+        assert_int_equal(looks[i].order == NULL ? 0 : looks[i].order->revision, revisions[i]);
+    }
+    assert_int_equal(looks[1].order->state, ORDER_CANCELLED);
+    assert_int_equal(looks[1].order->event_count, 2);
+    assert_string_equal(looks[1].order->lines[0].product_id, "a");
+}
+
 static void what_cannot_be_priced_is_refused_and_leaves_nothing(void **state)
 {
     static const struct {
@@ -405,6 +453,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
         TEST(an_order_is_priced_from_the_catalogue_and_read_as_it_was_stored),
         TEST(another_callers_order_does_not_exist),
+        TEST(an_order_is_read_only_when_it_is_newer_than_what_was_seen),
         TEST(what_cannot_be_priced_is_refused_and_leaves_nothing),
         TEST(all_missing_products_are_named),
         TEST(one_that_is_refused_does_not_disturb_its_batch),

@@ -1,30 +1,16 @@
-/* Accepting under a limit, and going on when descriptors run out. What is spoken on the connections is
- * gRPC core's business. */
+/* Which connections gRPC core still holds. How they are accepted is in edge/acceptor. */
 #include "edge/grpc/grpc_acceptor.h"
 
 #include "base/macros.h"
-#include "observe/log.h"
-#include "observe/metrics.h"
+#include "edge/acceptor.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    ACCEPTS_PER_TURN = 64, /* then the loop's other work has its turn */
-    SWEEP_PAUSE_MS = 100,  /* at the limit: a sweep is one fstat a connection */
-    PAUSE_MS = 100,        /* after an error that accepting again at once would only repeat */
-    KEEPALIVE_IDLE_S = 60, /* a dead peer is noticed after 60 s + 6 * 10 s */
-    KEEPALIVE_INTERVAL_S = 10,
-    KEEPALIVE_COUNT = 6,
-    USER_TIMEOUT_MS = 30 * 1000, /* a peer that acknowledges nothing for so long is dead */
+    SWEEP_PAUSE_MS = 100, /* at the limit: a sweep is one fstat a connection */
 };
 
 struct connection {
@@ -34,24 +20,12 @@ struct connection {
 
 struct grpc_acceptor {
     struct grpc_acceptor_config config;
-    struct event *event;
-    struct clock_timer pause;
-    int spare_fd; /* given up for a moment when there is no other left; -1: it was lost */
+    struct acceptor *acceptor;
     uint32_t count;
     uint32_t sweep_at; /* when so many are held */
     int64_t swept_at_ms;
     struct connection connections[]; /* connections_max of them */
 };
-
-static int accept_socket(int listen_fd)
-{
-    return accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-static int open_spare(void)
-{
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
 
 /* The connections held */
 
@@ -89,8 +63,9 @@ static void sweep(struct grpc_acceptor *acceptor)
 }
 
 /* Whether one more connection may be held. */
-static bool has_room(struct grpc_acceptor *acceptor)
+static bool has_room(void *arg)
 {
+    struct grpc_acceptor *acceptor = arg;
     const uint32_t max = acceptor->config.connections_max;
     const int64_t pause_over_ms = acceptor->swept_at_ms + SWEEP_PAUSE_MS;
 
@@ -108,109 +83,12 @@ static void hold(struct grpc_acceptor *acceptor, int fd)
     metrics_set(METRIC_CONNECTIONS, 0, acceptor->count);
 }
 
-/* Accepting */
-
-static void refuse(int fd)
-{
-    close(fd);
-    metrics_add(METRIC_CONNECTIONS_REFUSED, 0, 1);
-}
-
-/* Options fail only when the peer has gone already, which its reader will notice. */
-static void set_option(int fd, int level, int name, int value)
-{
-    if (setsockopt(fd, level, name, &value, sizeof(value)) != 0) {
-        log_write(LOG_DEBUG, "socket option %d of level %d: %s", name, level, strerror(errno));
-    }
-}
-
-static void set_options(int fd)
-{
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
-}
-
-static void take_or_refuse(struct grpc_acceptor *acceptor, int fd)
-{
-    if (!has_room(acceptor)) {
-        refuse(fd);
-        return;
-    }
-    hold(acceptor, fd);
-    set_options(fd);
-    acceptor->config.take(acceptor->config.arg, fd);
-}
-
-/* No descriptor is left: the spare one makes room to accept one connection, and to tell its peer by
- * closing it. Otherwise the connection would stay in the backlog and keep the loop spinning. */
-static bool refuse_with_spare(struct grpc_acceptor *acceptor)
-{
-    int fd;
-
-    if (acceptor->spare_fd < 0) {
-        acceptor->spare_fd = open_spare();
-        return acceptor->spare_fd >= 0;
-    }
-    close(acceptor->spare_fd);
-    fd = acceptor->config.accept(acceptor->config.listen_fd);
-    if (fd >= 0) {
-        refuse(fd);
-    }
-    acceptor->spare_fd = open_spare();
-    return fd >= 0 && acceptor->spare_fd >= 0;
-}
-
-static void pause_accepting(struct grpc_acceptor *acceptor)
-{
-    event_del(acceptor->event);
-    clock_timer_start(acceptor->config.clock, &acceptor->pause, PAUSE_MS);
-}
-
-static void on_pause_over(struct clock_timer *timer)
-{
-    struct grpc_acceptor *acceptor = CONTAINER_OF(timer, struct grpc_acceptor, pause);
-    event_add(acceptor->event, NULL);
-}
-
-/* Whether to accept again at once. */
-static bool go_on_after(struct grpc_acceptor *acceptor, int failure)
-{
-    switch (failure) {
-    case EAGAIN:
-        return false;
-    case EMFILE:
-    case ENFILE:
-        if (refuse_with_spare(acceptor)) {
-            return true;
-        }
-        pause_accepting(acceptor);
-        return false;
-    case ENOBUFS:
-    case ENOMEM:
-        pause_accepting(acceptor);
-        return false;
-    default: /* errors of the connection that was to be accepted; Linux hands them on */
-        return true;
-    }
-}
-
-static void on_readable(evutil_socket_t listen_fd, short what, void *arg)
+static void take(void *arg, int fd)
 {
     struct grpc_acceptor *acceptor = arg;
 
-    (void)what;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        const int fd = acceptor->config.accept(listen_fd);
-        if (fd >= 0) {
-            take_or_refuse(acceptor, fd);
-        } else if (!go_on_after(acceptor, errno)) {
-            return;
-        }
-    }
+    hold(acceptor, fd);
+    acceptor->config.take(acceptor->config.arg, fd);
 }
 
 /* Life */
@@ -226,17 +104,20 @@ struct grpc_acceptor *grpc_acceptor_new(const struct grpc_acceptor_config *confi
         return NULL;
     }
     acceptor->config = *config;
-    if (acceptor->config.accept == NULL) {
-        acceptor->config.accept = accept_socket;
-    }
-    acceptor->pause.on_time = on_pause_over;
     acceptor->swept_at_ms = INT64_MIN / 2;
     plan_sweep(acceptor);
-    acceptor->spare_fd = open_spare();
-    acceptor->event =
-        event_new(config->base, config->listen_fd, EV_READ | EV_PERSIST, on_readable, acceptor);
-    if (acceptor->event == NULL || acceptor->spare_fd < 0) {
-        grpc_acceptor_free(acceptor);
+    acceptor->acceptor = acceptor_new(&(struct acceptor_config){
+        .base = config->base,
+        .clock = config->clock,
+        .listen_fd = config->listen_fd,
+        .has_room = has_room,
+        .take = take,
+        .arg = acceptor,
+        .refused = METRIC_CONNECTIONS_REFUSED,
+        .accept = config->accept,
+    });
+    if (acceptor->acceptor == NULL) {
+        free(acceptor);
         return NULL;
     }
     return acceptor;
@@ -244,20 +125,12 @@ struct grpc_acceptor *grpc_acceptor_new(const struct grpc_acceptor_config *confi
 
 void grpc_acceptor_start(struct grpc_acceptor *acceptor)
 {
-    event_add(acceptor->event, NULL);
+    acceptor_start(acceptor->acceptor);
 }
 
 void grpc_acceptor_stop(struct grpc_acceptor *acceptor)
 {
-    clock_timer_stop(acceptor->config.clock, &acceptor->pause);
-    if (acceptor->event != NULL) {
-        event_free(acceptor->event);
-        acceptor->event = NULL;
-    }
-    if (acceptor->config.listen_fd >= 0) {
-        close(acceptor->config.listen_fd);
-        acceptor->config.listen_fd = -1;
-    }
+    acceptor_stop(acceptor->acceptor);
 }
 
 void grpc_acceptor_free(struct grpc_acceptor *acceptor)
@@ -265,10 +138,7 @@ void grpc_acceptor_free(struct grpc_acceptor *acceptor)
     if (acceptor == NULL) {
         return;
     }
-    grpc_acceptor_stop(acceptor);
-    if (acceptor->spare_fd >= 0) {
-        close(acceptor->spare_fd);
-    }
+    acceptor_free(acceptor->acceptor);
     free(acceptor);
 }
 

@@ -161,23 +161,6 @@ static void watch_message(struct stream_call *stream, const ProtobufCMessage *me
 {
     stream->service_index = find_service(((const check_request *)message)->service);
     tell(stream);
-    stream_call_read(stream); /* to notice a second message, which there must not be */
-}
-
-static void watch_message_or_second(struct stream_call *stream, const ProtobufCMessage *message)
-{
-    if (was_told(stream)) {
-        stream_call_fail(stream, REASON_MESSAGE_INVALID);
-    } else {
-        watch_message(stream, message);
-    }
-}
-
-static void watch_end(struct stream_call *stream)
-{
-    if (!was_told(stream)) {
-        stream_call_fail(stream, REASON_MESSAGE_INVALID);
-    }
 }
 
 static void watch_drain(struct stream_call *stream)
@@ -189,9 +172,8 @@ static void watch_drain(struct stream_call *stream)
 }
 
 const struct stream_ops health_watch_ops = {
-    .request = &grpc__health__v1__health_check_request__descriptor,
-    .on_message = watch_message_or_second,
-    .on_end = watch_end,
+    .takes_one = true,
+    .on_message = watch_message,
     .on_sent = tell, /* what changed while it was sending */
     .on_drain = watch_drain,
 };

@@ -206,7 +206,6 @@ static void reflection_drain(struct stream_call *stream)
 }
 
 const struct stream_ops reflection_ops = {
-    .request = &grpc__reflection__v1__server_reflection_request__descriptor,
     .on_message = reflection_message,
     .on_end = stream_call_finish,
     .on_sent = stream_call_read, /* the next request is read when this one is answered */

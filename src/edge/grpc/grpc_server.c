@@ -8,6 +8,7 @@
 #include "edge/grpc/grpc_acceptor.h"
 #include "edge/grpc/grpc_call.h"
 #include "edge/grpc/grpc_health.h"
+#include "edge/grpc/grpc_method_stream.h"
 #include "edge/grpc/grpc_reflection.h"
 #include "edge/grpc/grpc_stream.h"
 #include "edge/grpc/reflection_index.h"
@@ -121,6 +122,7 @@ static bool make_routes(struct grpc_door *door)
     }
     for (size_t i = 0; i < method_count; i++) {
         door->routes[i].method = &method_table[i];
+        door->routes[i].stream = method_table[i].open != NULL ? &method_stream_ops : NULL;
         door->routes[i].limit = limit_of(door, &method_table[i]);
     }
     memcpy(&door->routes[method_count], extra, sizeof(extra));

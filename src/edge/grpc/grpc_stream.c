@@ -54,6 +54,7 @@ static void report(const struct stream_call *stream)
         .method = stream->route->method,
         .series = stream->route->series,
         .err = &stream->err,
+        .order_id = stream->order_id,
         .duration_us = pump_now_us() - stream->received_us,
         .request_size = stream->request_size,
         .reply_size = stream->reply_size,
@@ -109,6 +110,9 @@ static void leave(struct stream_call *stream)
     assert(stream->state == STREAM_OPEN);
     stream->state = STREAM_FINISHING;
     LIST_REMOVE(stream, entry);
+    if (stream->ops->on_leave != NULL) {
+        stream->ops->on_leave(stream);
+    }
     report(stream);
 }
 
@@ -154,17 +158,22 @@ static void on_arrival(struct pump_event *event, bool ok)
 
 /* Reading */
 
-void stream_call_read(struct stream_call *stream)
+static void read_next(struct stream_call *stream)
 {
     grpc_op op;
 
     assert(stream->in == NULL);
-    arena_free(stream->arena);
-    stream->arena = NULL;
     memset(&op, 0, sizeof(op));
     op.op = GRPC_OP_RECV_MESSAGE;
     op.data.recv_message.recv_message = &stream->in;
     start(stream, &op, 1, &stream->read);
+}
+
+void stream_call_read(struct stream_call *stream)
+{
+    arena_free(stream->arena);
+    stream->arena = NULL;
+    read_next(stream);
 }
 
 static enum status unpack(struct stream_call *stream, ProtobufCMessage **out_message)
@@ -174,7 +183,7 @@ static enum status unpack(struct stream_call *stream, ProtobufCMessage **out_mes
         return error_set(&stream->err, REASON_OUT_OF_MEMORY);
     }
     stream->request_size += grpc_codec_size(stream->in);
-    return grpc_codec_unpack(stream->in, stream->ops->request, stream->arena, out_message,
+    return grpc_codec_unpack(stream->in, stream->route->method->request, stream->arena, out_message,
                              &stream->err);
 }
 
@@ -185,10 +194,33 @@ static void take_message(struct stream_call *stream)
 
     grpc_byte_buffer_destroy(stream->in);
     stream->in = NULL;
+    stream->has_request = true;
     if (status == STATUS_OK) {
         stream->ops->on_message(stream, message);
     } else {
         stream_call_finish(stream);
+    }
+}
+
+/* The one message there may be; then the stream is read on, to notice a second one. */
+static void take_only_message(struct stream_call *stream)
+{
+    if (stream->has_request) {
+        stream_call_fail(stream, REASON_MESSAGE_INVALID);
+        return;
+    }
+    take_message(stream);
+    if (stream->state == STREAM_OPEN && !stream->finish_pending) {
+        read_next(stream);
+    }
+}
+
+static void take_end(struct stream_call *stream)
+{
+    if (!stream->ops->takes_one) {
+        stream->ops->on_end(stream);
+    } else if (!stream->has_request) {
+        stream_call_fail(stream, REASON_MESSAGE_INVALID);
     }
 }
 
@@ -197,10 +229,12 @@ static void on_read(struct pump_event *event, bool ok)
     struct stream_call *stream = CONTAINER_OF(event, struct stream_call, read);
 
     if (stream->state == STREAM_OPEN && !stream->finish_pending) {
-        if (ok && stream->in != NULL) {
-            take_message(stream);
+        if (!ok || stream->in == NULL) {
+            take_end(stream);
+        } else if (stream->ops->takes_one) {
+            take_only_message(stream);
         } else {
-            stream->ops->on_end(stream);
+            take_message(stream);
         }
     }
     end_event(stream);

@@ -1,4 +1,4 @@
-/* Streaming calls: what the watch of health and reflection share.
+/* Streaming calls: what the watch of health, reflection and the streaming methods share.
  *
  *   WAITING --(gRPC core has a call)--> OPEN --(stream_call_finish)--> FINISHING --> gone
  *                                        |                                ^
@@ -18,17 +18,21 @@ enum stream_state {
     STREAM_FINISHING
 };
 
-/* What a kind of stream does. None is called after stream_call_finish(). */
+/* What a kind of stream does. Nothing but on_leave is called after stream_call_finish(). */
 struct stream_ops {
-    const ProtobufCMessageDescriptor *request;
+    /* The caller sends one message, which lives as long as the call; a second one, or none, is
+     * refused (MESSAGE_INVALID). Else messages are read when stream_call_read() asks for them. */
+    bool takes_one;
     /* A message came; it lives until the next stream_call_read(). */
     void (*on_message)(struct stream_call *stream, const ProtobufCMessage *message);
-    /* The caller will send no more. */
+    /* The caller will send no more. Not with takes_one. */
     void (*on_end)(struct stream_call *stream);
     /* The message of stream_call_send() was taken. */
     void (*on_sent)(struct stream_call *stream);
     /* The server drains: the stream is to be finished soon. */
     void (*on_drain)(struct stream_call *stream);
+    /* It is about to end, whoever ends it: the last that is called. May be NULL. */
+    void (*on_leave)(struct stream_call *stream);
 };
 
 struct stream_call {
@@ -38,10 +42,13 @@ struct stream_call {
     LIST_ENTRY(stream_call) entry; /* in worker->streams while open */
     enum stream_state state;
     int service_index, sent_status; /* of the watch of health */
+    void *state_of_kind;            /* of streaming methods */
+    const char *order_id;           /* for the log; NULL when it is about no order */
     bool is_sending, has_sent;      /* has_sent: the headers have left */
     bool finish_pending;            /* once the message being sent is gone */
     bool owes_slot;                 /* no memory was left for its successor */
     bool holds_place;
+    bool has_request;     /* a message was read */
     unsigned event_count; /* operations under way */
     struct error err;     /* how it ends */
     struct arena *arena;  /* of the message at hand and its answer */

@@ -15,6 +15,7 @@
 enum {
     METRICS_SIZE_MAX = 4 * 1024 * 1024,
     HEADERS_SIZE_MAX = 8 * 1024,
+    BODY_SIZE_MAX = 8 * 1024,
     TIMEOUT_S = 10,
 };
 
@@ -129,7 +130,8 @@ static void configure(struct http_admin *admin)
 {
     evhttp_set_timeout(admin->http, TIMEOUT_S);
     evhttp_set_max_headers_size(admin->http, HEADERS_SIZE_MAX);
-    evhttp_set_max_body_size(admin->http, 0);
+    /* Nobody reads a body here, but one has to be let in to be told that only GET is served. */
+    evhttp_set_max_body_size(admin->http, BODY_SIZE_MAX);
     /* All that evhttp knows, so that on_request can say which are allowed. */
     evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
                                                 EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |

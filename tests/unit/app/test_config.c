@@ -1,10 +1,12 @@
 /* Settings: where they come from, which source wins, and how a bad one is told. */
 #include "app/config.h"
 
+#include "base/limits.h"
 #include "observe/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -142,6 +144,19 @@ static void a_bad_value_is_told_with_its_place_and_what_is_expected(void **state
     }
 }
 
+static void as_many_orders_as_the_limit_says_may_be_under_way_and_no_more(void **state)
+{
+    struct fixture *fixture = *state;
+    char largest[32], too_large[32];
+
+    snprintf(largest, sizeof(largest), "--max-orders=%d", LIMIT_ORDERS);
+    snprintf(too_large, sizeof(too_large), "--max-orders=%d", LIMIT_ORDERS + 1);
+    assert_int_equal(load(fixture, (const char *const[]){largest, NULL}), STATUS_OK);
+    assert_int_equal(fixture->config.orders_max, LIMIT_ORDERS);
+    assert_int_not_equal(load(fixture, (const char *const[]){too_large, NULL}), STATUS_OK);
+    assert_non_null(strstr(fixture->err.message, "MAX_ORDERS"));
+}
+
 static void an_unknown_name_in_the_file_is_an_error_with_its_line(void **state)
 {
     struct fixture *fixture = *state;
@@ -210,6 +225,7 @@ int main(void)
         TEST(defaults_are_those_of_the_documentation),
         TEST(the_command_line_wins_over_the_environment_over_the_file),
         TEST(a_bad_value_is_told_with_its_place_and_what_is_expected),
+        TEST(as_many_orders_as_the_limit_says_may_be_under_way_and_no_more),
         TEST(an_unknown_name_in_the_file_is_an_error_with_its_line),
         TEST(a_file_that_cannot_be_read_is_an_error),
         TEST(a_key_is_never_cut),

@@ -98,11 +98,10 @@ static void integers_are_big_endian(void **state)
 {
     struct buf *buf = *state;
 
-    buf_put_u16(buf, 0x0102);
-    buf_put_u32(buf, 0x03040506);
-    buf_put_u64(buf, 0x0708090a0b0c0d0eU);
-    assert_int_equal(buf->len, 14);
-    for (int i = 0; i < 14; i++)
+    buf_put_u32(buf, 0x01020304);
+    buf_put_u64(buf, 0x05060708090a0b0cU);
+    assert_int_equal(buf->len, 12);
+    for (int i = 0; i < 12; i++)
         assert_int_equal(buf->data[i], i + 1);
 }
 

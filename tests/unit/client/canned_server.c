@@ -29,6 +29,7 @@ struct header {
 
 struct canned_server {
     struct evhttp *http;
+    struct evhttp_bound_socket *bound;
     char url[64];
     enum canned_mode mode;
     int status;
@@ -98,6 +99,10 @@ static void on_request(struct evhttp_request *request, void *arg)
         server->mode = CANNED_ANSWER;
         evhttp_connection_free(evhttp_request_get_connection(request));
         break;
+    case CANNED_DIE:
+        evhttp_del_accept_socket(server->http, server->bound);
+        evhttp_connection_free(evhttp_request_get_connection(request));
+        break;
     case CANNED_CLOSE:
         evhttp_connection_free(evhttp_request_get_connection(request));
         break;
@@ -107,16 +112,16 @@ static void on_request(struct evhttp_request *request, void *arg)
 struct canned_server *canned_server_new(struct loop *loop)
 {
     struct canned_server *server = calloc(1, sizeof(*server));
-    struct evhttp_bound_socket *bound;
     struct sockaddr_in address;
     socklen_t size = sizeof(address);
 
     assert_non_null(server);
     server->http = evhttp_new(loop_base(loop));
-    bound = evhttp_bind_socket_with_handle(server->http, "127.0.0.1", 0);
-    assert_non_null(bound);
+    server->bound = evhttp_bind_socket_with_handle(server->http, "127.0.0.1", 0);
+    assert_non_null(server->bound);
     assert_int_equal(
-        getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &size), 0);
+        getsockname(evhttp_bound_socket_get_fd(server->bound), (struct sockaddr *)&address, &size),
+        0);
     snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%u",
              (unsigned)ntohs(address.sin_port));
     evhttp_set_gencb(server->http, on_request, server);

@@ -12,6 +12,7 @@ enum canned_mode {
     CANNED_SILENCE,    /* reads the request and never answers */
     CANNED_CLOSE,      /* closes the connection instead of an answer */
     CANNED_CLOSE_ONCE, /* the same for one request, then answers */
+    CANNED_DIE,        /* the same, and nobody listens any more */
 };
 
 enum {

@@ -16,7 +16,9 @@
 
 enum {
     LONG_MS = 20000,
-    SHORT_MS = 50
+    SHORT_MS = 50,
+    CONNECTIONS = 4,
+    FAILURES_MANY = 20 /* more than the breaker takes */
 };
 
 static struct loop *loop;
@@ -40,7 +42,7 @@ static void call_done(struct effect *effect UNUSED)
 static int setup(void **state)
 {
     loop = loop_new();
-    http = http_client_new(loop, 4);
+    http = http_client_new(loop, CONNECTIONS);
     server = canned_server_new(loop);
     fulfillment_http_init(&shipping, http, loop_clock(loop), canned_server_url(server));
     order = (struct order){
@@ -125,6 +127,29 @@ static void a_shipment_that_has_left_is_told(void **state)
     assert_int_equal(run(shipping.base.ops->cancel), EFFECT_HAS_LEFT);
 }
 
+static void holder_done(struct http_exchange *exchange UNUSED)
+{
+}
+
+static void tries_that_find_no_place_say_nothing_of_the_service(void **state)
+{
+    static struct http_exchange holders[CONNECTIONS];
+
+    canned_server_mode(server, CANNED_SILENCE);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        holders[i] = (struct http_exchange){.method = "GET",
+                                            .url = canned_server_url(server),
+                                            .timeout_ms = LONG_MS,
+                                            .arena = call.effect.arena,
+                                            .done = holder_done};
+        http_client_start(http, &holders[i]);
+    }
+    call.effect.timeout_ms = 1;
+    for (int i = 0; i < FAILURES_MANY; i++)
+        assert_int_equal(run(shipping.base.ops->create), EFFECT_NOT_REACHED);
+    assert_true(shipping.base.ops->is_ready(&shipping.base));
+}
+
 /* The largest order there can be, of texts that all need escaping, must fit. */
 static void an_order_of_the_largest_size_is_sent(void **state)
 {
@@ -160,6 +185,7 @@ int main(void)
         TEST(cancel_names_the_request_of_the_creation),
         TEST(the_request_id_stays_one_segment),
         TEST(a_shipment_that_has_left_is_told),
+        TEST(tries_that_find_no_place_say_nothing_of_the_service),
         TEST(an_order_of_the_largest_size_is_sent),
         TEST(no_answer_in_time_is_unknown_and_no_connection_is_not_reached),
     };

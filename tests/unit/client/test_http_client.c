@@ -225,6 +225,22 @@ static void a_request_sent_again_on_a_new_connection_is_counted_twice(void **sta
     assert_int_equal(canned_server_request_count(server), 3);
 }
 
+/* The same trap at its worst: the first copy arrived, and of the second curl says "could not connect". */
+static void a_request_that_arrived_and_could_not_be_sent_again_is_of_unknown_fate(void **state)
+{
+    struct http_exchange exchange;
+
+    run(get(LONG_MS)); /* leaves a connection behind */
+    canned_server_mode(server, CANNED_DIE);
+    exchange = run(get(LONG_MS));
+    assert_int_equal(exchange.result, HTTP_UNKNOWN);
+    assert_true(exchange.begun_count >= 1);
+    assert_int_equal(canned_server_request_count(server), 2);
+    exchange = run(get(LONG_MS)); /* nobody is there: that one is not reached */
+    assert_int_equal(exchange.result, HTTP_NOT_REACHED);
+    assert_int_equal(exchange.begun_count, 0);
+}
+
 static void an_answer_may_be_as_large_as_the_limit_and_no_larger(void **state)
 {
     static char body[LIMIT_ANSWER_SIZE + 2];
@@ -267,6 +283,27 @@ static void more_exchanges_than_connections_wait_and_all_are_answered(void **sta
     assert_int_equal(canned_server_request_count(server), MANY);
 }
 
+/* Whoever is done began before all who came later: of those before it only the ones at work are left. */
+static void done_in_turn(struct http_exchange *exchange)
+{
+    unsigned left_count = 0;
+
+    for (struct http_exchange *earlier = exchanges; earlier < exchange; earlier++)
+        left_count += earlier->adapter[1] != NULL;
+    assert_true(left_count < CONNECTIONS);
+    exchange_done(exchange);
+}
+
+static void first_come_first_served(void **state)
+{
+    for (int i = 0; i < MANY; i++) {
+        exchanges[i] = get(LONG_MS);
+        start(&exchanges[i]);
+        exchanges[i].done = done_in_turn;
+    }
+    loop_run(loop);
+}
+
 static void look_whether_all_connections_are_held(struct clock_timer *timer)
 {
     if (canned_server_held_count(server) == CONNECTIONS)
@@ -288,6 +325,28 @@ static void hold_all_connections(void)
     loop_run(loop);
 }
 
+static int64_t now_ms(void)
+{
+    return clock_now_ms(loop_clock(loop));
+}
+
+static void an_exchange_has_its_whole_time_once_its_turn_has_come(void **state)
+{
+    int64_t start_ms = now_ms();
+
+    canned_server_mode(server, CANNED_SILENCE);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        exchanges[i] = get(SHORT_MS);
+        start(&exchanges[i]);
+    }
+    exchanges[CONNECTIONS] = get(2 * SHORT_MS);
+    start(&exchanges[CONNECTIONS]);
+    loop_run(loop);
+    assert_int_equal(exchanges[CONNECTIONS].result, HTTP_UNKNOWN);
+    assert_int_equal(exchanges[CONNECTIONS].begun_count, 1);
+    assert_true(now_ms() - start_ms >= 3 * SHORT_MS);
+}
+
 static void one_that_waits_all_its_time_is_not_reached(void **state)
 {
     hold_all_connections();
@@ -297,8 +356,10 @@ static void one_that_waits_all_its_time_is_not_reached(void **state)
         start(&exchanges[i]);
     }
     loop_run(loop);
-    for (int i = CONNECTIONS; i < CONNECTIONS + 3; i++)
+    for (int i = CONNECTIONS; i < CONNECTIONS + 3; i++) {
         assert_int_equal(exchanges[i].result, HTTP_NOT_REACHED);
+        assert_true(exchanges[i].was_crowded_out);
+    }
     assert_int_equal(canned_server_held_count(server), CONNECTIONS);
 }
 
@@ -330,9 +391,12 @@ int main(void)
         TEST(an_answer_that_does_not_come_in_time_leaves_the_fate_unknown),
         TEST(a_connection_closed_without_an_answer_leaves_the_fate_unknown),
         TEST(a_request_sent_again_on_a_new_connection_is_counted_twice),
+        TEST(a_request_that_arrived_and_could_not_be_sent_again_is_of_unknown_fate),
         TEST(an_answer_may_be_as_large_as_the_limit_and_no_larger),
         TEST(an_answer_that_does_not_fit_the_arena_is_no_answer),
         TEST(more_exchanges_than_connections_wait_and_all_are_answered),
+        TEST(first_come_first_served),
+        TEST(an_exchange_has_its_whole_time_once_its_turn_has_come),
         TEST(one_that_waits_all_its_time_is_not_reached),
         TEST(closing_the_client_ends_what_is_in_flight),
     };

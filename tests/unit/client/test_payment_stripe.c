@@ -48,7 +48,7 @@ static int setup(void **state)
     clients_register_metrics();
     payment = &stripe.base;
     call = (struct payment_call){
-        .effect = {.arena = arena_new(64 * 1024), .timeout_ms = LONG_MS, .done = call_done},
+        .effect = {.arena = arena_new(256 * 1024), .timeout_ms = LONG_MS, .done = call_done},
         .key = ORDER_ID ".3.open.1",
         .payment_id = "pi_1",
         .payment_method = "pm_card_visa",
@@ -195,6 +195,28 @@ static void a_yes_to_a_request_that_may_have_arrived_twice_is_a_yes(void **state
     assert_int_equal(run(payment->ops->confirm), EFFECT_DONE);
 }
 
+/* A provider that dies with the confirmation in its hands may have made it true. */
+static void a_provider_that_dies_after_the_request_arrived_leaves_the_fate_unknown(void **state)
+{
+    leave_a_connection_behind();
+    canned_server_mode(server, CANNED_DIE);
+    assert_int_equal(run(payment->ops->confirm), EFFECT_UNKNOWN);
+    assert_int_equal(call.effect.err.reason, REASON_PAYMENT_OUTCOME_UNKNOWN);
+    assert_int_equal(run(payment->ops->confirm), EFFECT_NOT_REACHED);
+    assert_int_equal(call.effect.err.reason, REASON_PAYMENT_UNAVAILABLE);
+}
+
+/* Likewise of too many requests: the first copy may not have been one too many. */
+static void a_429_to_a_request_that_may_have_arrived_twice_is_unknown(void **state)
+{
+    leave_a_connection_behind();
+    canned_server_answer(server, 429, "{}");
+    canned_server_mode(server, CANNED_CLOSE_ONCE);
+    assert_int_equal(run(payment->ops->confirm), EFFECT_UNKNOWN);
+    canned_server_answer(server, 429, "{}");
+    assert_int_equal(run(payment->ops->confirm), EFFECT_NOT_REACHED);
+}
+
 static void only_noes_are_weakened_by_a_second_copy(void **state)
 {
     assert_int_equal(provider_result(EFFECT_REFUSED, 1), EFFECT_REFUSED);
@@ -228,9 +250,32 @@ static void refusals_do_not_open_the_breaker(void **state)
     for (int i = 0; i < BREAKER_TRIES_MAX; i++) {
         assert_int_equal(run(payment->ops->confirm), EFFECT_REFUSED);
         arena_free(call.effect.arena);
-        call.effect.arena = arena_new(64 * 1024);
+        call.effect.arena = arena_new(256 * 1024);
     }
     assert_true(payment->ops->is_ready(payment));
+}
+
+static enum effect_result confirm_answered(int status)
+{
+    canned_server_answer(server, status, "{}");
+    arena_free(call.effect.arena);
+    call.effect.arena = arena_new(64 * 1024);
+    return run(payment->ops->confirm);
+}
+
+/* A provider that is asked too often is there all the same: nothing is held against it. */
+static void too_many_requests_do_not_open_the_breaker_nor_excuse_what_failed_before(void **state)
+{
+    int failures = 0;
+
+    for (int i = 0; i < BREAKER_TRIES_MAX; i++)
+        assert_int_equal(confirm_answered(429), EFFECT_NOT_REACHED);
+    assert_true(payment->ops->is_ready(payment));
+    for (; payment->ops->is_ready(payment) && failures < BREAKER_TRIES_MAX; failures++) {
+        assert_int_equal(confirm_answered(503), EFFECT_UNKNOWN);
+        assert_int_equal(confirm_answered(429), EFFECT_NOT_REACHED);
+    }
+    assert_true(failures < BREAKER_TRIES_MAX);
 }
 
 /* However little room there is, the call ends, and what was not sent was not reached. */
@@ -279,9 +324,12 @@ int main(void)
         TEST(where_nobody_listens_nothing_is_reached),
         TEST(a_no_to_a_request_that_may_have_arrived_twice_is_no_no),
         TEST(a_yes_to_a_request_that_may_have_arrived_twice_is_a_yes),
+        TEST(a_provider_that_dies_after_the_request_arrived_leaves_the_fate_unknown),
+        TEST(a_429_to_a_request_that_may_have_arrived_twice_is_unknown),
         TEST(only_noes_are_weakened_by_a_second_copy),
         TEST(after_many_failures_nothing_is_sent_any_more),
         TEST(refusals_do_not_open_the_breaker),
+        TEST(too_many_requests_do_not_open_the_breaker_nor_excuse_what_failed_before),
         TEST(a_call_without_room_ends_all_the_same),
         TEST(every_try_is_counted_by_its_result),
     };

@@ -224,6 +224,35 @@ static void the_status_of_a_payment_is_told(void **state)
     }
 }
 
+/* A payment that is beyond cancelling need not be looked up, if the error is about it at all. */
+static void a_refused_cancel_tells_what_has_become_of_the_payment(void **state)
+{
+#define UNCANCELLED(payment)                                            \
+    REFUSAL("invalid_request_error", "payment_intent_unexpected_state", \
+            ",\"payment_intent\":" payment)
+    static const struct {
+        const char *body;
+        enum payment_status status;
+    } answers[] = {
+        {UNCANCELLED(PAYMENT("pi_1", "4200", "eur", "succeeded", "")), PAYMENT_STATUS_SUCCEEDED},
+        {UNCANCELLED(PAYMENT("pi_1", "4200", "eur", "canceled", "")), PAYMENT_STATUS_CANCELLED},
+        {UNCANCELLED(PAYMENT("pi_1", "4200", "eur", "processing", "")), PAYMENT_STATUS_PROCESSING},
+        {UNCANCELLED(PAYMENT("pi_2", "4200", "eur", "succeeded", "")), PAYMENT_STATUS_NONE},
+        {UNCANCELLED(PAYMENT("pi_1", "4201", "eur", "succeeded", "")), PAYMENT_STATUS_NONE},
+        {UNCANCELLED(PAYMENT("pi_1", "4200", "usd", "canceled", "")), PAYMENT_STATUS_NONE},
+        {UNCANCELLED("\"pi_1\""), PAYMENT_STATUS_NONE},
+        {REFUSAL("invalid_request_error", "payment_intent_unexpected_state", ""),
+         PAYMENT_STATUS_NONE},
+        {"", PAYMENT_STATUS_NONE},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        read_answer(STRIPE_CANCEL, 400, answers[i].body);
+        assert_int_equal(call.effect.result, EFFECT_ASK);
+        assert_int_equal(call.status, answers[i].status);
+    }
+}
+
 static void an_opened_payment_brings_its_id_also_when_it_contradicts(void **state)
 {
     read_answer(STRIPE_OPEN, 200, PAYMENT("pi_9", "4200", "eur", "requires_confirmation", MINE));
@@ -314,6 +343,7 @@ int main(void)
         TEST(every_answer_has_its_result_and_reason),
         TEST(a_truncated_yes_is_always_unknown),
         TEST(the_status_of_a_payment_is_told),
+        TEST(a_refused_cancel_tells_what_has_become_of_the_payment),
         TEST(an_opened_payment_brings_its_id_also_when_it_contradicts),
         TEST(an_id_may_have_255_characters_and_no_more),
         TEST(a_decline_tells_its_code_when_it_looks_like_one),

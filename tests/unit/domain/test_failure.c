@@ -66,6 +66,41 @@ static void every_short_line_is_a_precondition(void **state)
     assert_string_equal(detail->next->b, "products/cup");
 }
 
+static void a_condition_that_failed_names_the_order_unless_it_names_stock(void **state)
+{
+    static const struct {
+        enum reason reason;
+        uint32_t short_line_count;
+        const char *type, *subject;
+    } rows[] = {
+        {REASON_PAYMENT_DECLINED, 0, "PAYMENT_DECLINED", "01020300-0000-0000-0000-000000000000"},
+        {REASON_ORDER_PRODUCT_NOT_FOUND, 0, "PRODUCT_NOT_FOUND",
+         "01020300-0000-0000-0000-000000000000"},
+        {REASON_OUT_OF_STOCK, 1, "STOCK", "products/tea"},
+        {REASON_PAYMENT_UNAVAILABLE, 0, NULL, NULL},
+    };
+    struct short_line lines[] = {{"tea", 3, 1}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct failure failure = {.reason = rows[i].reason,
+                                  .short_lines = lines,
+                                  .short_line_count = rows[i].short_line_count};
+        struct error err = {0};
+        const struct error_detail *detail;
+
+        failure_to_error(&failure, &order_id, *state, &err);
+        detail = err.details->next; /* behind the order's id */
+        if (rows[i].type == NULL) {
+            assert_null(detail);
+            continue;
+        }
+        assert_int_equal(detail->kind, DETAIL_PRECONDITION);
+        assert_string_equal(detail->a, rows[i].type);
+        assert_string_equal(detail->b, rows[i].subject);
+        assert_null(detail->next);
+    }
+}
+
 static void a_failure_survives_the_way_to_an_error_and_back(void **state)
 {
     struct failure_metadata entries[] = {{"a", "1"}, {"b", "2"}};
@@ -113,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_is_answered_with_its_reason_metadata_and_order),
         cmocka_unit_test(every_short_line_is_a_precondition),
+        cmocka_unit_test(a_condition_that_failed_names_the_order_unless_it_names_stock),
         cmocka_unit_test(a_failure_survives_the_way_to_an_error_and_back),
         cmocka_unit_test(a_failure_that_does_not_fit_the_arena_keeps_its_reason),
     };

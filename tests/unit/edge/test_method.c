@@ -113,12 +113,37 @@ static void only_waiting_for_an_order_counts_as_an_order(void **state)
     }
 }
 
+static void a_method_has_a_function_of_the_kind_its_proto_says(void **state)
+{
+    const set_t *set = *state;
+    size_t row = 0;
+
+    for (size_t i = 0; i < set->n_file; i++) {
+        for (size_t j = 0; j < set->file[i]->n_service; j++) {
+            const service_t *service = set->file[i]->service[j];
+            for (size_t k = 0; k < service->n_method && row < method_count; k++) {
+                const method_t *method = service->method[k];
+                if (strstr(method_table[row].service, service->name) == NULL ||
+                    strcmp(method_table[row].name, method->name) != 0) {
+                    continue;
+                }
+                assert_int_equal(method_table[row].open != NULL, method->server_streaming);
+                assert_int_equal(method_table[row].run != NULL, !method->server_streaming);
+                row++;
+            }
+        }
+    }
+    assert_int_equal(row, method_count);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_method_of_catalog_and_orders_has_its_row_in_order,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(methods_without_side_effects_are_reads, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_method_has_a_function_of_the_kind_its_proto_says, setup,
+                                        teardown),
         cmocka_unit_test(slots_of_all_methods_together_stay_below_three_hundred),
         cmocka_unit_test(only_waiting_for_an_order_counts_as_an_order),
     };

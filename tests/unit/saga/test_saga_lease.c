@@ -132,6 +132,7 @@ static void a_fenced_owner_does_nothing_more_and_tells_the_stored_state(void **s
     assert_waiting(caller);
     fixture_run(fixture, 4000);
     assert_answered(caller, REASON_PAYMENT_OUTCOME_UNKNOWN);
+    fixture_run(fixture, 200);
     assert_int_equal(saga_driver_count(fixture->driver), 0);
 }
 

@@ -65,6 +65,21 @@ static void a_rule_skips_calls_that_match_and_counts(void **state)
     assert_null(pick("open", "mine.1"));
 }
 
+static void a_rule_aims_at_one_order(void **state)
+{
+    struct fault_call call = {.name = "look", .group = "payments", .order_id = "order 1"};
+
+    add("409", "*",
+        (struct fault_rule){.count = -1, .probability = 1, .delay_ms = -1, .order = "order 2"});
+    assert_null(fault_table_pick(&table, &call).mode->name);
+    call.order_id = NULL;
+    assert_null(fault_table_pick(&table, &call).mode->name);
+    call.order_id = "order 2";
+    assert_string_equal(fault_table_pick(&table, &call).mode->name, "409");
+    call.order_id = "order 22";
+    assert_null(fault_table_pick(&table, &call).mode->name);
+}
+
 static void equal_seeds_give_equal_chance(void **state)
 {
     uint64_t seen[2] = {0, 0};
@@ -109,6 +124,8 @@ static void modes_have_names_of_their_own_and_make_sense(void **state)
         assert_true(mode->http_status == 0 || mode->delivery == FAULT_DELIVERY_WHOLE);
         assert_true(mode->effect != FAULT_EFFECT_NONE || mode->http_status != 0 ||
                     mode->delivery != FAULT_DELIVERY_WHOLE);
+        assert_true(mode->path == NULL || strcmp(mode->path, "confirm") == 0 ||
+                    strcmp(mode->path, "ship") == 0);
     }
     assert_null(fault_mode_find("no such"));
 }
@@ -118,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_rule_concerns_a_call_a_group_or_all, setup),
         cmocka_unit_test_setup(a_rule_skips_calls_that_match_and_counts, setup),
+        cmocka_unit_test_setup(a_rule_aims_at_one_order, setup),
         cmocka_unit_test_setup(equal_seeds_give_equal_chance, setup),
         cmocka_unit_test_setup(a_rule_has_the_delay_of_its_mode_or_its_own, setup),
         cmocka_unit_test_setup(one_rule_too_many_is_refused, setup),

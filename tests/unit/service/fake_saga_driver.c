@@ -49,6 +49,12 @@ void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)
     clock_timer_start(driver->clock, &driver->timer, 0);
 }
 
+void saga_driver_notice_cancel(struct saga_driver *driver, const struct uuid *order_id)
+{
+    driver->notice_count++;
+    driver->noticed_id = *order_id;
+}
+
 struct saga_driver *saga_driver_new(const struct saga_config *config,
                                     const struct saga_ports *ports)
 {

@@ -14,6 +14,8 @@ struct saga_driver {
     const char *payment_method, *caller, *method, *request_id;
     int64_t answer_by_ms, deadline_ms;
     bool order_is_new;
+    unsigned notice_count;  /* of stored wishes to cancel, the last one … */
+    struct uuid noticed_id; /* … of this order */
     /* What is answered. */
     enum reason refuse_with; /* REASON_NONE: a confirmation */
     struct order order;      /* of the confirmation; its id is that of the ticket */

@@ -288,7 +288,9 @@ static void a_failed_order_tells_its_failure_and_steps(void **state)
     stored->event_count = 2;
     order = fixture_reply(fixture, orders_get_order, &request.base);
     assert_int_equal(order->failure->code, STATUS_FAILED_PRECONDITION);
-    assert_int_equal(order->failure->n_details, 1);
+    assert_int_equal(order->failure->n_details, 2); /* as the caller of the attempt was told it */
+    assert_string_equal(order->failure->details[1]->type_url,
+                        "type.googleapis.com/google.rpc.PreconditionFailure");
     assert_int_equal(order->n_steps, 2);
     assert_int_equal(order->steps[1]->kind, SHOP__V1__ORDER_STEP__KIND__CHARGE);
     assert_int_equal(order->steps[1]->outcome, SHOP__V1__ORDER_STEP__OUTCOME__REFUSED);

@@ -1,6 +1,6 @@
 /* The rules of batches, with connections that the test answers itself: what leaves together, in what
  * order, who gets which row, and what becomes of those whose batch fails or whose time is up. */
-#include "store/pg_batch.h"
+#include "store/pg_pool.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -360,7 +360,7 @@ static void as_many_as_batch_max_leave_together(void **state)
         start(fixture, LOOK);
     turn(fixture, 0);
     assert_int_equal(fake_conns[READ_CONN]->count, BATCH_MAX);
-    assert_int_equal(pg_pool_waiting_count(fixture->pool), 0);
+    assert_int_equal(fixture->pool->waiting_count, 0);
     fake_answer(fake_conns[READ_CONN]);
     for (unsigned i = 0; i < fixture->count; i++)
         assert_answered(&fixture->requests[i]);
@@ -373,7 +373,7 @@ static void one_more_than_batch_max_waits_for_the_next(void **state)
         start(fixture, LOOK);
     turn(fixture, 0);
     assert_int_equal(fake_conns[READ_CONN]->count, BATCH_MAX);
-    assert_int_equal(pg_pool_waiting_count(fixture->pool), 1);
+    assert_int_equal(fixture->pool->waiting_count, 1);
     fake_answer(fake_conns[READ_CONN]);
     turn(fixture, 0);
     assert_int_equal(fake_conns[READ_CONN]->count, 1);
@@ -555,7 +555,7 @@ static void a_repeatable_batch_is_sent_again_after_a_lost_connection(void **stat
         start(fixture, WRITE_TWICE);
     turn(fixture, 0);
     fake_lose(fake_conns[WRITE_CONN]);
-    assert_int_equal(pg_pool_waiting_count(fixture->pool), 3);
+    assert_int_equal(fixture->pool->waiting_count, 3);
     turn(fixture, 0);
     fake_up(fake_conns[WRITE_CONN]);
     turn(fixture, 0);
@@ -599,7 +599,7 @@ static void any_other_batch_is_not_sent_again(void **state)
     turn(fixture, 0);
     fake_lose(fake_conns[WRITE_CONN]);
     assert_failed(request, REASON_STORE_UNAVAILABLE, true);
-    assert_int_equal(pg_pool_waiting_count(fixture->pool), 0);
+    assert_int_equal(fixture->pool->waiting_count, 0);
 }
 
 /* ---- time ---- */
@@ -725,7 +725,7 @@ static void the_request_beyond_the_queue_limit_is_told_to_come_back(void **state
         many[i].call.deadline_ms = clock_now_ms(loop_clock(fixture->loop)) + 60 * 1000;
         pg_batch_start(fixture->pool, &codecs[LOOK], &many[i].call);
     }
-    assert_int_equal(pg_pool_waiting_count(fixture->pool), PG_WAITING_MAX);
+    assert_int_equal(fixture->pool->waiting_count, PG_WAITING_MAX);
     assert_int_equal(many[COUNT - 1].done_count, 0); /* not from inside */
     turn(fixture, 0);
     assert_failed(&many[COUNT - 1], REASON_STORE_OVERLOADED, false);
@@ -751,6 +751,15 @@ static void freeing_the_pool_ends_what_waits_and_what_flies(void **state)
     assert_failed(&fixture->requests[2], REASON_STORE_UNAVAILABLE, false);
 }
 
+static unsigned up_count(const struct pg_pool *pool)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < PG_LANE_COUNT; i++)
+        count += pool->lanes[i].up_count;
+    return count;
+}
+
 static void connections_are_dealt_to_all_lanes(void **state)
 {
     struct fixture *fixture = *state;
@@ -760,7 +769,7 @@ static void connections_are_dealt_to_all_lanes(void **state)
         for (unsigned i = 0; i < count; i++)
             fake_up(fake_conns[i]);
         assert_true(pg_pool_is_up(fixture->pool));
-        assert_int_equal(pg_pool_up_count(fixture->pool), count);
+        assert_int_equal(up_count(fixture->pool), count);
         turn(fixture, 0);
     }
 }

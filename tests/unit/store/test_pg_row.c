@@ -95,15 +95,9 @@ static void a_text_that_does_not_fit_the_arena_is_null(void **state)
     arena_free(small);
 }
 
-static void bytes_and_uuids_are_read(void **state)
+static void uuids_are_read(void **state)
 {
     struct fixture *fixture = *state;
-    size_t size;
-    const void *data = pg_get_bytea(GIVEN(fixture, 17, "\0\1"), 0, &size);
-    assert_int_equal(size, 2);
-    assert_memory_equal(data, "\0\1", 2);
-    assert_null(pg_get_bytea(given(fixture, 17, NULL, -1), 0, &size));
-    assert_int_equal(size, 0);
     struct uuid uuid = pg_get_uuid(GIVEN(fixture, 2950, "0123456789abcdef"), 0);
     assert_memory_equal(uuid.bytes, "0123456789abcdef", 16);
 }
@@ -167,7 +161,7 @@ int main(void)
         TEST(times_count_from_1970),
         TEST(texts_are_copied_and_null_is_null),
         TEST(a_text_that_does_not_fit_the_arena_is_null),
-        TEST(bytes_and_uuids_are_read),
+        TEST(uuids_are_read),
         TEST(arrays_are_read),
         TEST(an_array_that_is_null_or_empty_has_no_elements),
         TEST(an_array_that_does_not_fit_the_arena_is_null),

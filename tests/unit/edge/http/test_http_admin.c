@@ -16,6 +16,10 @@
 
 #include <cmocka.h>
 
+enum {
+    BODY_SIZE_MAX = 8 * 1024
+};
+
 struct fixture {
     struct loop *loop;
     struct http_admin *admin;
@@ -64,27 +68,40 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Sends a request on a connection of its own; the answer is in f->answer, to the end. */
-static const char *ask(struct fixture *f, const char *method, const char *path)
+/* Sends a request on a connection of its own, with so many bytes of body (of one that is too large only
+ * the announcement); the answer is in f->answer, to the end. */
+static const char *ask_with_body(struct fixture *f, const char *method, const char *path,
+                                 size_t body_size)
 {
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons(http_admin_port(f->admin)),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    char request[256];
+    char request[256 + BODY_SIZE_MAX];
     size_t len = 0;
     ssize_t got;
+    int size;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-             method, path);
-    assert_int_equal(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+    size = snprintf(request, sizeof(request),
+                    "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+                    method, path, body_size);
+    if (body_size <= BODY_SIZE_MAX) {
+        memset(request + size, 'b', body_size);
+        size += (int)body_size;
+    }
+    assert_int_equal(write(fd, request, (size_t)size), size);
     while ((got = read(fd, f->answer + len, sizeof(f->answer) - 1 - len)) > 0) {
         len += (size_t)got;
     }
     f->answer[len] = '\0';
     close(fd);
     return f->answer;
+}
+
+static const char *ask(struct fixture *f, const char *method, const char *path)
+{
+    return ask_with_body(f, method, path, 0);
 }
 
 static void each_page_answers_get_and_head_and_nothing_else(void **state)
@@ -134,6 +151,16 @@ static void metrics_are_in_text_format_of_prometheus(void **state)
     assert_non_null(strstr(answer, "# TYPE grpc_connections gauge\n"));
 }
 
+static void a_body_does_not_change_what_is_said_about_the_method(void **state)
+{
+    assert_memory_equal(ask_with_body(*state, "POST", "/livez", 1), "HTTP/1.1 405 ", 13);
+    assert_memory_equal(ask_with_body(*state, "POST", "/livez", BODY_SIZE_MAX), "HTTP/1.1 405 ",
+                        13);
+    assert_memory_equal(ask_with_body(*state, "PUT", "/no-such", 1), "HTTP/1.1 404 ", 13);
+    assert_memory_equal(ask_with_body(*state, "POST", "/livez", BODY_SIZE_MAX + 1), "HTTP/1.1 413 ",
+                        13);
+}
+
 static void another_method_is_told_which_are_allowed(void **state)
 {
     assert_non_null(strstr(ask(*state, "POST", "/readyz"), "Allow: GET, HEAD\r\n"));
@@ -163,6 +190,7 @@ int main(void)
         TEST(head_has_no_body),
         TEST(readyz_tells_why_not_and_follows_the_state),
         TEST(metrics_are_in_text_format_of_prometheus),
+        TEST(a_body_does_not_change_what_is_said_about_the_method),
         TEST(another_method_is_told_which_are_allowed),
         TEST(a_taken_port_is_an_error_in_words),
     };

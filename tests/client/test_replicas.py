@@ -1,0 +1,616 @@
+"""Several orderd on one database: whoever is asked, and whoever is stopped, killed or cut off, an order happens once.
+
+Each test leaves its orders to the checker of the invariants.
+"""
+
+import contextlib
+import itertools
+import signal
+import threading
+import time
+
+import grpc
+import psycopg
+import pytest
+
+import harness
+import invariants
+from client import (Order, Product, Refused, Shop, at_once, catalog, money, orders, orders_pb2_grpc, refused,
+                    request_id, unique)
+
+Confirmation = orders.OrderConfirmation
+CARDS = ("pm_card_visa", "pm_card_chargeDeclined")
+LIVELY = {"LEASE": "1s", "TRY_TIMEOUT": "500ms"}
+# What a caller may be told while the database is away, or its order's owner: the order goes on alone; or nothing
+# happened, or it is not even known whether there is an order, and the same key may ask again.
+UNKNOWN = {"RESERVATION_OUTCOME_UNKNOWN", "PAYMENT_OUTCOME_UNKNOWN", "FULFILLMENT_PENDING"}
+AGAIN = {"STORE_UNAVAILABLE", "SHUTTING_DOWN", "DEADLINE_TOO_SHORT", "DEADLINE_EXCEEDED"}
+
+
+class Replicas:
+    """Some orderd on a database and a sandbox of their own, each with a client."""
+
+    def __init__(self, folder, postgres, count=2, **settings):
+        self.folder, self.postgres, self.settings = folder, postgres, settings
+        self.sandbox = harness.Sandbox(folder)
+        self.url = postgres.create_database(unique("replicas"))
+        self.processes, self.shops, self.old_shops = [], [], []
+        for _ in range(count):
+            self.start()
+
+    def start(self):
+        process = harness.Orderd(self.folder, self.url, self.sandbox, **self.settings)
+        self.processes.append(process)
+        self.shops.append(Shop(process.grpc_addr))
+
+    def end(self, index):
+        """The one that is the index-th now, which is called to the last; those behind it move up."""
+        self.processes.pop(index).stop_clean()
+        self.old_shops.append(self.shops.pop(index))  # some call may still end there
+
+    def end_idle(self):
+        """All of them, their clients first."""
+        while self.shops:
+            self.shops.pop().close()
+        for process in self.processes:
+            process.send(signal.SIGTERM)
+        while self.processes:
+            process = self.processes.pop()
+            assert process.wait() == 0, process.tail()
+            process.check_log()
+
+    def shop(self, index=0):
+        return self.shops[index % len(self.shops)]
+
+    def restart(self):
+        count = len(self.shops)
+        self.end_idle()
+        for _ in range(count):
+            self.start()
+
+    def ask(self, sql, *parameters):
+        """The first field of the first row."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(sql, parameters).fetchone()[0]
+
+    def wait_for(self, sql, seconds, what, *parameters):
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            harness.wait_until(lambda: connection.execute(sql, parameters).fetchone()[0], seconds, what)
+
+    def rest(self, seconds=31):
+        """V6: a lease and half a minute after the last fault."""
+        self.wait_for("SELECT count(*) = 0 FROM attempt WHERE outcome IS NULL", seconds, "all orders to rest")
+
+    def check(self, answered=()):
+        self.rest()
+        ledger = self.sandbox.ledger()
+        invariants.check(self.url, ledger, answered=answered)
+        stored = self.ask("SELECT array_agg(id::text) FROM orders") or []
+        strangers = {payment["order_id"] for payment in ledger["payments"]} - set(stored)
+        assert not strangers, f"orders were charged that nobody has: {strangers}"
+
+    def stop(self):
+        for shop in self.old_shops:
+            shop.close()
+        self.end_idle()
+        assert self.sandbox.stop() == 0
+        assert not harness.SANITIZER_REPORT.search(self.sandbox.process.log())
+
+
+@pytest.fixture(name="durable_postgres")
+def fixture_durable_postgres():
+    """One that writes to the disk before it says so, to be killed."""
+    postgres = harness.Postgres(harness.work_folder("durable"))
+    yield postgres
+    postgres.stop()
+
+
+@pytest.fixture(name="start")
+def fixture_start(folder, postgres):
+    """start(3, LEASE="1s"): replicas of the test's own, checked at its end."""
+    started = []
+
+    def start(count=2, **settings):
+        replicas = Replicas(folder, settings.pop("postgres", postgres), count, **settings)
+        started.append(replicas)
+        return replicas
+    yield start
+    for replicas in started:
+        replicas.check()
+        replicas.stop()
+
+
+@pytest.fixture(scope="module", name="pair_of_all")
+def fixture_pair_of_all(folder, postgres):
+    pair = Replicas(folder, postgres)
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture(name="pair")
+def fixture_pair(pair_of_all):
+    """Two replicas that tests share which do not disturb them."""
+    pair_of_all.sandbox.clear_faults()
+    yield pair_of_all
+    pair_of_all.sandbox.clear_faults()
+    pair_of_all.check()
+
+
+def told(answer):
+    """What can be compared of an answer."""
+    if isinstance(answer, Refused):
+        return (answer.code, answer.reason, answer.message, sorted(answer.metadata.items()),
+                [str(violation) for violation in answer.preconditions])
+    return answer
+
+
+def the_one(answers):
+    """All were told the same."""
+    first = told(answers[0])
+    others = [told(answer) for answer in answers if told(answer) != first]
+    assert not others, f"{len(others)} of {len(answers)} were told something else than {first}, as {others[0]}"
+    return answers[0]
+
+
+def slow(replicas, milliseconds=300, path="confirm"):
+    """So that others come while the first is still under way."""
+    replicas.sandbox.add_fault(path=path, mode="latency", delayMs=milliseconds)
+
+
+def made_of(replicas, key):
+    """The orders that were created for a customer named like the key."""
+    return replicas.shop().orders.ListOrders(orders.ListOrdersRequest(customer_id=key)).orders
+
+
+def assert_once(replicas, order_id, card):
+    """One order's one payment and one shipment, or what a declined card leaves."""
+    ledger = replicas.sandbox.ledger(order_id)
+    payment, = ledger["payments"]
+    if card == "pm_card_visa":
+        assert (payment["confirmed_count"], payment["refunded"], len(ledger["shipments"])) == (1, 0, 1)
+    else:
+        assert (payment["declined_count"], payment["confirmed_count"], ledger["shipments"]) == (1, 0, [])
+        assert payment["status"] == "canceled"
+
+
+# ----------------------------------------------------------------------- a hundred callers with one key
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_a_hundred_callers_with_one_key_place_one_order(pair, card):
+    slow(pair)
+    product, key = pair.shop().product(stock=100), request_id()
+    answers = at_once(100, lambda index: pair.shop(index).place(
+        (product, 1), request_id=key, customer_id=key, payment_method=card))
+    answer = the_one(answers)
+    order, = made_of(pair, key)
+    assert_once(pair, order.id, card)
+    if card == "pm_card_visa":
+        assert (answer.order_id, order.state) == (order.id, Order.FULFILLED)
+        assert pair.shop().available(product) == 99
+    else:
+        assert (answer.reason, answer.metadata["orderId"]) == ("PAYMENT_DECLINED", order.id)
+        assert pair.shop().available(product) == 100
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_a_hundred_callers_with_one_key_process_an_order_once(pair, card):
+    slow(pair)
+    product, key = pair.shop().product(stock=100), request_id()
+    order = pair.shop().create((product, 1))
+    answer = the_one(at_once(100, lambda index: pair.shop(index).process(order, card=card, request_id=key)))
+    assert_once(pair, order.id, card)
+    assert isinstance(answer, Confirmation) == (card == "pm_card_visa")
+    assert pair.shop().order(order).attempt == 1
+
+
+def test_a_hundred_callers_without_a_key_process_an_order_once(pair):
+    slow(pair)
+    order = pair.shop().create((pair.shop().product(), 1))
+    answers = at_once(100, lambda index: pair.shop(index).process(order))
+    the_one([answer for answer in answers if isinstance(answer, Confirmation)])
+    assert {answer.reason for answer in answers if isinstance(answer, Refused)} <= {"ORDER_IN_PROGRESS"}
+    assert_once(pair, order.id, "pm_card_visa")
+
+
+def test_a_hundred_callers_with_one_key_create_one_order(pair):
+    product, key = pair.shop().product(), request_id()
+    order = the_one(at_once(100, lambda index: pair.shop(index).create((product, 1), request_id=key, customer_id=key)))
+    assert made_of(pair, key) == [order]
+
+
+def test_a_hundred_callers_with_one_key_adjust_the_stock_once(pair):
+    product, key = pair.shop().product(stock=10), request_id()
+    request = catalog.AdjustStockRequest(id=product.id, delta=5, request_id=key)
+    answer = the_one(at_once(100, lambda index: pair.shop(index).catalog.AdjustStock(request)))
+    assert answer.available == pair.shop().available(product) == 15
+    assert pair.ask("SELECT count(*) FROM stock_adjustment WHERE product_id = %s", product.id) == 2
+
+
+def test_a_hundred_callers_with_one_key_create_one_product(pair):
+    request = catalog.CreateProductRequest(initial_stock=7, request_id=request_id(), product=Product(
+        id=unique("once"), name="Lamp", category="lamps", price=money(3)))
+    answer = the_one(at_once(100, lambda index: pair.shop(index).catalog.CreateProduct(request)))
+    assert answer.available == 7
+    assert pair.ask("SELECT count(*) FROM stock_adjustment WHERE product_id = %s", answer.id) == 1
+
+
+@pytest.mark.parametrize("count", [100, 101])
+@pytest.mark.parametrize("is_driven_here", [True, False])
+def test_a_hundred_callers_may_wait_on_an_order_in_a_replica(pair, count, is_driven_here):
+    slow(pair, 2000)
+    order, key = pair.shop().create((pair.shop().product(), 1)), request_id()
+    first = threading.Thread(target=lambda: pair.shop(0 if is_driven_here else 1).process(order, request_id=key))
+    first.start()
+    pair.wait_for("SELECT state = 'CHARGING' FROM orders WHERE id = %s", 10, "the charge", order.id)
+    other = Shop(pair.processes[0].grpc_addr)  # a connection has a hundred streams at most
+    more = count - 1 if is_driven_here else count
+    answers = at_once(more, lambda index: (other if index % 2 else pair.shop()).process(order, request_id=key))
+    first.join()
+    other.close()
+    the_one([answer for answer in answers if isinstance(answer, Confirmation)])
+    many = [answer for answer in answers if isinstance(answer, Refused)]
+    assert [(answer.code, answer.reason) for answer in many] == [("ABORTED", "REQUEST_IN_PROGRESS")] * (count - 100)
+    assert all(answer.retry is not None for answer in many)
+
+
+def test_waiting_callers_are_counted_in_each_replica(pair):
+    slow(pair, 2000)
+    order, key = pair.shop().create((pair.shop().product(), 1)), request_id()
+    the_one(at_once(160, lambda index: pair.shop(index).process(order, request_id=key)))
+    assert_once(pair, order.id, "pm_card_visa")
+
+
+# --------------------------------------------------------------------------- keys outlive their process
+
+
+def test_after_a_restart_of_all_replicas_every_key_repeats_its_answer(start):
+    replicas = start()
+    product = replicas.shop().product(stock=50)
+    waiting = [replicas.shop().create((product, 1)) for _ in CARDS]
+    requests = [("PlaceOrder", Shop.place_request((product, 1), payment_method=card)) for card in CARDS]
+    requests += [("PlaceOrder", Shop.place_request((product, 51)))]
+    requests += [("ProcessOrder", orders.ProcessOrderRequest(id=order.id, payment_method=card, request_id=request_id()))
+                 for order, card in zip(waiting, CARDS)]
+    requests += [("CreateOrder", orders.CreateOrderRequest(
+        customer_id="ada", lines=waiting[0].lines, ship_to=waiting[0].ship_to, request_id=request_id()))]
+    stock = catalog.AdjustStockRequest(id=product.id, delta=3, request_id=request_id())
+    another = catalog.CreateProductRequest(initial_stock=7, request_id=request_id(), product=Product(
+        id=unique("kept"), name="Lamp", category="lamps", price=money(3)))
+
+    def ask_all(shop):
+        answers = at_once(len(requests), lambda index: getattr(shop.orders, requests[index][0])(requests[index][1]))
+        return [told(answer) for answer in answers] + [
+            shop.catalog.CreateProduct(another), shop.catalog.AdjustStock(stock)]
+    first = ask_all(replicas.shop())
+    assert [isinstance(answer, tuple) for answer in first] == [False, True, True, False, True, False, False, False]
+    calls = len(replicas.sandbox.ledger()["calls"])
+    replicas.restart()
+    for shop in replicas.shops:
+        assert ask_all(shop) == first
+        for method, request in requests:
+            changed = type(request).FromString(request.SerializeToString())
+            if method == "CreateOrder":
+                changed.customer_id = "eve"
+            else:
+                changed.payment_method = "pm_card_mastercard"
+            with refused("INVALID_ARGUMENT", "REQUEST_ID_REUSED"):
+                getattr(shop.orders, method)(changed)
+        with refused("INVALID_ARGUMENT", "REQUEST_ID_REUSED"):
+            shop.catalog.AdjustStock(catalog.AdjustStockRequest(id=product.id, delta=4, request_id=stock.request_id))
+    assert len(replicas.sandbox.ledger()["calls"]) == calls
+
+
+def test_a_failed_order_of_a_bound_key_is_processed_under_another_and_each_key_keeps_its_answer(pair):
+    order, keys = pair.shop().create((pair.shop().product(), 1)), [request_id(), request_id()]
+    with refused("FAILED_PRECONDITION", "PAYMENT_DECLINED"):
+        pair.shop(0).process(order, card="pm_card_chargeDeclined", request_id=keys[0])
+    confirmation = pair.shop(1).process(order, request_id=keys[1])
+    for shop in pair.shops:
+        with refused("FAILED_PRECONDITION", "PAYMENT_DECLINED"):
+            shop.process(order, card="pm_card_chargeDeclined", request_id=keys[0])
+        assert shop.process(order, request_id=keys[1]) == confirmation
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_an_answer_that_invites_a_retry_does_not_bind_its_key(start, is_restarted):
+    replicas = start(FORWARD_TIME="600ms", TRY_TIMEOUT="300ms")
+    product = replicas.shop().product(stock=10)
+    replicas.sandbox.add_fault(path="payments", mode="429")
+    request = Shop.place_request((product, 1))
+    key, created = request_id(), replicas.shop().create((product, 1))
+
+    def place(index):
+        return replicas.shop(index).orders.PlaceOrder(request)
+
+    def process(index):
+        return replicas.shop(index).process(created, request_id=key)
+    for ask, index in itertools.product((place, process), (0, 1)):  # and the repeat is refused like the first
+        with refused("UNAVAILABLE", "PAYMENT_UNAVAILABLE") as error:
+            ask(index)
+        assert error.value.retry is not None
+        if ask is process:
+            assert error.value.metadata["orderId"] == created.id
+    placed, = set(replicas.ask("SELECT array_agg(id::text) FROM orders")) - {created.id}
+    replicas.sandbox.clear_faults()
+    if is_restarted:
+        replicas.restart()
+    for ask, order_id in ((place, placed), (process, created.id)):
+        confirmation = ask(1)
+        assert confirmation.order_id == order_id
+        assert ask(0) == confirmation
+        order = replicas.shop().order(order_id)
+        assert (order.state, order.attempt) == (Order.FULFILLED, 3)
+        # An outage does not use attempts up.
+        assert replicas.ask("SELECT attempts_used FROM orders WHERE id = %s", order_id) == 0
+    assert replicas.shop().available(product) == 8
+
+
+def test_another_keys_attempt_under_way_is_told_on_any_replica(pair):
+    slow(pair, 1000)
+    order, keys = pair.shop().create((pair.shop().product(), 1)), [request_id(), request_id()]
+    first = threading.Thread(target=lambda: pair.shop().process(order, request_id=keys[0]))
+    first.start()
+    pair.wait_for("SELECT state = 'CHARGING' FROM orders WHERE id = %s", 10, "the charge", order.id)
+    for shop in pair.shops:
+        with refused("ABORTED", "ORDER_IN_PROGRESS") as error:
+            shop.process(order, request_id=keys[1])
+        assert error.value.retry is not None
+    first.join()
+    # That key was not kept, and the order is fulfilled: its confirmation is repeated.
+    assert pair.shop(1).process(order, request_id=keys[1]).order_id == order.id
+
+
+# --------------------------------------------------------------------------------- orders all the time
+
+
+class Unanswered(Exception):
+    """Said by the caller's own gRPC, so without details: the connection was lost, nobody listened, or (on a machine
+    with too much to do) the deadline passed with the answer on its way."""
+
+    def __init__(self, rpc_error):
+        self.code = rpc_error.code().name
+        super().__init__(f"{self.code}: {rpc_error.details()}")
+        assert self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"), self
+
+
+def place(shop, request, timeout):
+    """The confirmation, or Refused or Unanswered as a value."""
+    try:
+        return orders_pb2_grpc.OrdersStub(shop.channel).PlaceOrder(request, timeout)
+    except grpc.RpcError as error:
+        has_details = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+        return Refused(error) if has_details else Unanswered(error)
+
+
+class Customers:
+    """Threads that place orders at the replicas in turn, each the next when it has an answer, until they leave.
+    Every other order is placed by somebody impatient, some are declined."""
+
+    def __init__(self, replicas, count=12):
+        self.replicas = replicas
+        self.products = [replicas.shop().product(stock=100_000) for _ in range(4)]
+        self.placed = []  # (request, answer)
+        self.problems = []
+        self.are_leaving = False
+        self.numbers = itertools.count()
+        self.threads = [threading.Thread(target=self.buy) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def buy(self):
+        try:
+            while not self.are_leaving:
+                number = next(self.numbers)
+                chosen = [self.products[(number + step) % 4] for step in range(2)]
+                request = Shop.place_request(*((product, 1) for product in chosen),
+                                             payment_method=CARDS[number % 8 == 7])
+                answer = place(self.replicas.shop(number // 2), request, (8, 1.5)[number % 2])
+                self.placed.append((request, answer))
+                if not isinstance(answer, Confirmation):
+                    time.sleep(0.05)  # much less than it was asked for
+        except BaseException as problem:  # pylint: disable=broad-exception-caught
+            self.problems.append(problem)
+            raise
+
+    def confirmed(self):
+        return [answer for _, answer in self.placed if isinstance(answer, Confirmation)]
+
+    def wait_for_more(self, count, seconds=30):
+        """Until as many more orders have been confirmed: all is well, or well again."""
+        before = len(self.confirmed())
+        harness.wait_until(lambda: len(self.confirmed()) >= before + count or self.problems, seconds,
+                           f"{count} more confirmed orders")
+
+    def leave(self):
+        self.are_leaving = True
+        for thread in self.threads:
+            thread.join()
+        assert not self.problems, self.problems
+
+    def reasons(self):
+        """Why orders were not confirmed, with the code, other than by their card."""
+        found = {(answer.code, answer.reason) for _, answer in self.placed if isinstance(answer, Refused)}
+        return found - {("FAILED_PRECONDITION", "PAYMENT_DECLINED")}
+
+    def unanswered(self):
+        return {answer.code for _, answer in self.placed if isinstance(answer, Unanswered)}
+
+    def check_details(self):
+        """What a caller is told who cannot be told how it ended."""
+        for _, answer in self.placed:
+            if isinstance(answer, Refused) and answer.reason in UNKNOWN:
+                assert (answer.code, answer.retry, answer.pushback) == ("UNAVAILABLE", None, "-1")
+                assert answer.resource.resource_name == answer.metadata["orderId"]
+            if isinstance(answer, Refused) and answer.reason in ("STORE_UNAVAILABLE", "SHUTTING_DOWN"):
+                assert answer.code == "UNAVAILABLE" and answer.retry is not None
+
+    def ask_again(self):
+        """Every caller who was not told how it ended repeats the request, and now all are."""
+        open_ends = [request for request, answer in self.placed
+                     if not isinstance(answer, Confirmation) and getattr(answer, "reason", "") != "PAYMENT_DECLINED"]
+
+        def repeat(index):
+            request = open_ends[index]
+            return harness.wait_until(lambda: self.definite(index, request), 30, f"an answer to {request.request_id}")
+        answers = at_once(min(len(open_ends), 32), lambda first: [
+            (open_ends[index], repeat(index)) for index in range(first, len(open_ends), 32)]) if open_ends else []
+        return [pair for pairs in answers for pair in pairs]
+
+    def definite(self, index, request):
+        answer = place(self.replicas.shop(index), request, 20)
+        if isinstance(answer, Confirmation) or getattr(answer, "reason", "") == "PAYMENT_DECLINED":
+            return answer
+        assert isinstance(answer, Unanswered) or answer.reason in UNKNOWN | AGAIN | {"ORDER_IN_PROGRESS"}, answer
+        return None
+
+    def settle(self):
+        """Leave, ask again, and every request had one effect, the one that was told."""
+        self.leave()
+        self.check_details()
+        self.replicas.rest()
+        told_later = self.ask_again()
+        answers = [pair for pair in self.placed + told_later if isinstance(pair[1], Confirmation)]
+        self.replicas.check([(answer.order_id, answer) for _, answer in answers])
+        assert len({answer.order_id for _, answer in answers}) == len(answers) == sum(
+            request.payment_method == CARDS[0] for request, _ in self.placed)
+        assert self.replicas.ask("SELECT count(*) FROM orders") == len(self.placed)
+
+
+def test_a_replica_that_sleeps_beyond_its_lease_wakes_up_without_its_orders(start):
+    replicas = start(**LIVELY)
+    slow(replicas, 100, "payments")
+    replicas.sandbox.add_fault(path="ship", mode="latency", delayMs=400, probability=0.7)
+    product = replicas.shop().product(stock=1000)
+    requests = [Shop.place_request((product, 1)) for _ in range(50)]
+    its_keys = [request.request_id for request in requests[::2]]
+    at_work = "SELECT count(*) FROM attempt WHERE outcome IS NULL AND request_id = ANY (%s)"
+    answers = []
+    callers = threading.Thread(target=lambda: answers.extend(
+        at_once(50, lambda index: replicas.shop(index).orders.PlaceOrder(requests[index]))))
+    callers.start()
+    replicas.wait_for(f"""
+        SELECT count(*) >= 5 AND ({at_work}) >= 5 FROM attempt WHERE outcome = 'FULFILLED'""",
+                      20, "five orders", its_keys)
+    replicas.processes[0].send(signal.SIGSTOP)
+    assert replicas.ask(at_work, its_keys) > 0
+    replicas.sandbox.clear_faults()
+    replicas.rest()
+    taken_over = replicas.ask("SELECT count(*) FROM orders WHERE generation > attempt")
+    replicas.processes[0].send(signal.SIGCONT)
+    callers.join()
+    assert taken_over > 0
+    confirmed = [answer for answer in answers if isinstance(answer, Confirmation)]
+    assert {answer.reason for answer in answers if isinstance(answer, Refused)} <= UNKNOWN
+    again = [replicas.shop(index).orders.PlaceOrder(request) for index, request in enumerate(requests)]
+    assert len(again) == 50 and {answer.order_id for answer in confirmed} <= {answer.order_id for answer in again}
+    replicas.check([(answer.order_id, answer) for answer in confirmed + again])
+
+
+def test_nothing_that_was_answered_is_lost_when_postgresql_is_killed(durable_postgres, start):
+    postgres = durable_postgres
+    replicas = start(postgres=postgres, **LIVELY)
+    slow(replicas, 100, "payments")
+    customers = Customers(replicas)
+    for _ in range(2):
+        customers.wait_for_more(20)
+        postgres.kill()
+        time.sleep(1.5)  # longer than half of those who wait do, and others come
+        postgres.start()
+    customers.wait_for_more(20)
+    reasons = {reason for _, reason in customers.reasons()}
+    assert "STORE_UNAVAILABLE" in reasons and UNKNOWN & reasons, "nobody noticed"
+    customers.settle()
+    assert reasons <= UNKNOWN | AGAIN
+    assert customers.unanswered() <= {"DEADLINE_EXCEEDED"}, "a replica ended"
+
+
+def test_cut_connections_to_the_database_lose_nothing(start):
+    replicas = start(**LIVELY)
+    customers = Customers(replicas)
+    with psycopg.connect(replicas.url, autocommit=True) as connection:
+        for _ in range(10):
+            customers.wait_for_more(3)
+            cut = connection.execute("""
+                SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()""").fetchone()[0]
+            assert cut > 0
+    customers.wait_for_more(20)
+    customers.settle()
+    assert {reason for _, reason in customers.reasons()} <= UNKNOWN | AGAIN
+
+
+def locked_out(url, sql, is_over):
+    """Holds the locks of a statement until it is over."""
+    with psycopg.connect(url) as connection:
+        connection.execute(sql)
+        harness.wait_until(is_over, 60, "the lock to have done its work")
+        connection.rollback()
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT FROM stock FOR UPDATE",
+    "SELECT FROM orders FOR UPDATE",
+    "LOCK TABLE attempt IN SHARE MODE",
+], ids=["stock", "orders", "attempts"])
+def test_rows_that_are_locked_for_long_delay_orders_and_lose_none(start, postgres, sql):
+    replicas = start(**LIVELY)
+    customers = Customers(replicas)
+    customers.wait_for_more(20)
+    since = postgres.process.log().count("canceling statement due to lock timeout")
+    locked_out(replicas.url, sql, lambda: postgres.process.log().count(
+        "canceling statement due to lock timeout") >= since + 2)
+    customers.wait_for_more(20)
+    customers.settle()
+    assert {reason for _, reason in customers.reasons()} <= UNKNOWN | AGAIN
+
+
+def test_a_deadlock_with_somebody_else_delays_orders_and_loses_none(start, postgres):
+    replicas = start(**LIVELY)
+    customers = Customers(replicas)
+    customers.wait_for_more(20)
+    names = sorted(product.id for product in customers.products)
+    since = postgres.process.log().count("deadlock detected")
+    with psycopg.connect(replicas.url) as connection:
+        connection.execute("SET deadlock_timeout = '60s'")  # so that it is never this session that gives way
+        # Against the order in which the service locks: it holds the first and waits for the last.
+        connection.execute("SELECT FROM stock WHERE product_id = %s FOR UPDATE", [names[-1]])
+        replicas.wait_for("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", 20, "somebody to wait")
+        connection.execute("SELECT FROM stock WHERE product_id = ANY (%s) FOR UPDATE", [names])
+        connection.rollback()
+    assert postgres.process.log().count("deadlock detected") > since
+    customers.wait_for_more(20)
+    customers.settle()
+    assert {reason for _, reason in customers.reasons()} <= UNKNOWN | AGAIN
+
+
+def test_a_rolling_restart_loses_no_order(start):
+    replicas = start(LEASE="1s")
+    slow(replicas, 100)
+    customers = Customers(replicas)
+    for _ in range(2):
+        customers.wait_for_more(20)
+        replicas.start()  # the new one first
+        replicas.end(0)
+    customers.wait_for_more(20)
+    customers.settle()
+    assert {reason for _, reason in customers.reasons()} <= UNKNOWN | {"SHUTTING_DOWN"}
+    # Nobody was killed, so nobody had to wait for a lease.
+    assert replicas.ask("SELECT count(*) FROM orders WHERE state NOT IN ('FULFILLED', 'FAILED')") == 0
+
+
+def test_at_sigterm_orders_nobody_waits_for_go_on_elsewhere_at_once(start):
+    replicas = start(LEASE="10m", TRY_TIMEOUT="300ms")
+    replicas.sandbox.add_fault(path="ship", mode="503_before")
+    product = replicas.shop().product()
+    requests = [Shop.place_request((product, 1)) for _ in range(30)]
+    answers = at_once(30, lambda index: replicas.shop(index).orders.PlaceOrder(requests[index], 2))
+    assert {answer.reason for answer in answers} == {"FULFILLMENT_PENDING"}
+    replicas.shop(0).close()
+    replicas.end(0)
+    assert replicas.ask("SELECT count(*) FROM attempt WHERE outcome IS NULL") == 30
+    replicas.sandbox.clear_faults()
+    replicas.rest()
+    assert replicas.ask("SELECT count(*) FROM orders WHERE state = 'FULFILLED'") == 30
+    # Its fifteen, and only those, have another owner now.
+    assert replicas.ask("SELECT count(*) FROM orders WHERE generation > attempt") == 15
