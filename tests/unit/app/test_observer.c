@@ -48,7 +48,7 @@ static void a_transition_is_news_for_the_watchers_of_its_order_only(void **state
     struct looks looks = {
         .base.ops = &ops,
         .order = {.state = ORDER_CHARGING, .revision = 1, .total.currency = "EUR"}};
-    Shop__V1__WatchOrderRequest request = SHOP__V1__WATCH_ORDER_REQUEST__INIT;
+    Shop__V1__WatchOrderRequest request;
     struct service service = {0};
     struct fake_clock clock;
     struct observer observer;
@@ -56,6 +56,7 @@ static void a_transition_is_news_for_the_watchers_of_its_order_only(void **state
     struct saga_transition transition = {.from = ORDER_PENDING, .to = ORDER_CHARGING};
     char id[UUID_TEXT_SIZE];
 
+    shop__v1__watch_order_request__init(&request);
     log_configure(LOG_ERROR, LOG_JSON, 2);
     observer_register_metrics();
     fake_clock_init(&clock);
