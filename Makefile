@@ -29,7 +29,7 @@ build/%/configured: Makefile
 	@cmake -S . -B build/$* -G "$(GENERATOR)" $($*_flags)
 	@touch $@
 
-gen:
+gen: needs-for-test
 	deploy/dev/gen
 
 # The address sanitizer runs everything and comes last, so that its summary ends the output.

@@ -12,6 +12,8 @@
 #include "app/worker.h"
 #include "edge/grpc/grpc_server.h"
 #include "edge/http/http_admin.h"
+#include "edge/http/http_door.h"
+#include "edge/http/http_site.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
 
@@ -27,7 +29,8 @@ enum {
     TICK_MS = 250,
     DOWN_TICKS_MAX = 8,
     SETTLE_MS = 10000,
-    SIGNAL_COUNT = 2
+    SIGNAL_COUNT = 2,
+    DOOR_COUNT = 2
 };
 
 enum app_state {
@@ -47,7 +50,12 @@ struct app {
     struct loop *loop; /* of worker 0, run by the main thread */
     struct schema schema;
     bool schema_ready;
+    struct door_limits limits; /* of both doors */
     struct grpc_door *door;
+    struct http_site *site;
+    struct http_door *http_door;
+    uint32_t http_connections_max;
+    uint32_t drained_count; /* doors */
     struct http_admin *admin;
     struct event *signals[SIGNAL_COUNT];
     struct clock_timer tick;
@@ -85,6 +93,7 @@ static void set_serving(struct app *app, bool is_serving)
     if (app->is_serving != is_serving) {
         app->is_serving = is_serving;
         grpc_door_set_serving(app->door, is_serving);
+        http_site_set_serving(app->site, is_serving);
         log_write(is_serving ? LOG_INFO : LOG_WARN, is_serving ? "serving" : "not serving");
     }
 }
@@ -154,6 +163,9 @@ static void on_worker_settled(void *arg)
 static void on_door_drained(void *arg)
 {
     struct app *app = arg;
+    if (++app->drained_count < DOOR_COUNT) {
+        return;
+    }
     app->state = APP_SETTLING;
     app->leave.on_time = on_settle_timeout;
     clock_timer_start(loop_clock(app->loop), &app->leave, SETTLE_MS);
@@ -168,6 +180,7 @@ static void on_delay_over(struct clock_timer *timer)
     app->state = APP_DRAINING;
     log_write(LOG_INFO, "draining");
     grpc_door_drain(app->door, app->config->drain_timeout_ms, on_door_drained, app);
+    http_door_drain(app->http_door, app->config->drain_timeout_ms, on_door_drained, app);
 }
 
 static void on_signal(evutil_socket_t number, short events, void *arg)
@@ -192,23 +205,26 @@ enum {
     OTHER_DESCRIPTORS = 3 * 1024
 };
 
-/* Each connection is a descriptor; what the hard limit allows is taken. */
-static enum status check_descriptors(const struct config *config, struct error *err)
+/* Each connection is a descriptor; what the hard limit allows is taken. The HTTP port makes do with what
+ * the others leave: 10,000 connections to each port are more than many systems' limit has room for. */
+static enum status check_descriptors(struct app *app, struct error *err)
 {
+    const int64_t needed = app->config->connections_max + OTHER_DESCRIPTORS;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return error_setf(err, REASON_INTERNAL, "cannot read the limit of open files");
     }
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* the check below speaks for it */
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-        limit.rlim_cur < (rlim_t)config->connections_max + OTHER_DESCRIPTORS) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= (rlim_t)needed) {
         return error_setf(err, REASON_REQUEST_INVALID,
-                          "MAX_CONNECTIONS %lld needs a limit of %lld open files, it is %llu",
-                          (long long)config->connections_max,
-                          (long long)config->connections_max + OTHER_DESCRIPTORS,
+                          "MAX_CONNECTIONS %lld needs a limit of more than %lld open files, it is "
+                          "%llu",
+                          (long long)app->config->connections_max, (long long)needed,
                           (unsigned long long)limit.rlim_cur);
     }
+    app->http_connections_max =
+        (uint32_t)MIN_OF((rlim_t)app->config->connections_max, limit.rlim_cur - (rlim_t)needed);
     return STATUS_OK;
 }
 
@@ -230,7 +246,7 @@ static enum status build_workers(struct app *app, struct error *err)
     return STATUS_OK;
 }
 
-static enum status build_doors(struct app *app, struct error *err)
+static enum status build_grpc_door(struct app *app, struct error *err)
 {
     const struct config *config = app->config;
     struct grpc_server_worker *workers = calloc(app->worker_count, sizeof(*workers));
@@ -244,14 +260,41 @@ static enum status build_doors(struct app *app, struct error *err)
     const struct grpc_server_config door = {
         .address = config->grpc_addr,
         .connections_max = (uint32_t)config->connections_max,
-        .calls_max = (uint32_t)config->calls_max,
-        .orders_max = (uint32_t)config->orders_max,
-        .watchers_max = (uint32_t)config->watchers_max,
+        .limits = &app->limits,
     };
     enum status status = grpc_door_new(&door, workers, app->worker_count, &app->door, err);
     free(workers);
-    if (status != STATUS_OK) {
-        return status;
+    return status;
+}
+
+static enum status build_http_door(struct app *app, struct error *err)
+{
+    const struct config *config = app->config;
+    const struct http_site_config site = {.limits = &app->limits, .origins = config->cors_origins};
+    struct http_door_worker *workers = calloc(app->worker_count, sizeof(*workers));
+    app->site = workers == NULL ? NULL : http_site_new(&site, err);
+    bool has_memory = app->site != NULL;
+    for (uint32_t i = 0; i < app->worker_count && has_memory; i++) {
+        has_memory = worker_init_gateway(&app->workers[i], app->site, &workers[i]);
+    }
+    const struct http_door_config door = {.address = config->http_addr,
+                                          .connections_max = app->http_connections_max};
+    enum status status =
+        has_memory          ? http_door_new(&door, workers, app->worker_count, &app->http_door, err)
+        : error_is_set(err) ? err->status
+                            : error_set(err, REASON_OUT_OF_MEMORY);
+    free(workers);
+    return status;
+}
+
+static enum status build_doors(struct app *app, struct error *err)
+{
+    const struct config *config = app->config;
+    app->limits.calls.max = (uint32_t)config->calls_max;
+    app->limits.orders.max = (uint32_t)config->orders_max;
+    app->limits.watchers.max = (uint32_t)config->watchers_max;
+    if (build_grpc_door(app, err) || build_http_door(app, err)) {
+        return err->status;
     }
     const struct http_admin_config admin = {
         .address = config->admin_addr, .is_ready = app_is_ready, .arg = app};
@@ -291,8 +334,8 @@ static enum status app_build(struct app *app, struct error *err)
     pg_pool_register_metrics();
     clients_register_metrics();
     observer_register_metrics();
-    if (check_descriptors(app->config, err) || prepare_schema(app, err) ||
-        build_workers(app, err) || build_doors(app, err) || build_signals(app, err)) {
+    if (check_descriptors(app, err) || prepare_schema(app, err) || build_workers(app, err) ||
+        build_doors(app, err) || build_signals(app, err)) {
         return err->status;
     }
     app->schema.loop = app->loop;
@@ -309,9 +352,10 @@ static enum status app_build(struct app *app, struct error *err)
     app->tick.on_time = on_tick;
     clock_timer_start(loop_clock(app->loop), &app->tick, 0);
     grpc_door_start(app->door);
-    log_write(LOG_INFO, "orderd %s listens: grpc port %u, admin port %u, %u workers",
+    http_door_start(app->http_door);
+    log_write(LOG_INFO, "orderd %s listens: grpc port %u, admin port %u, http port %u, %u workers",
               ORDERD_VERSION, grpc_door_port(app->door), http_admin_port(app->admin),
-              app->worker_count);
+              http_door_port(app->http_door), app->worker_count);
     return STATUS_OK;
 }
 
@@ -323,6 +367,10 @@ static void app_deinit(struct app *app)
     }
     if (app->door != NULL) {
         grpc_door_free(app->door);
+    }
+    http_door_free(app->http_door);
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+        worker_free_gateway(&app->workers[i]);
     }
     if (app->admin != NULL) {
         http_admin_free(app->admin);
@@ -339,6 +387,7 @@ static void app_deinit(struct app *app)
         worker_deinit(&app->workers[i]);
     }
     free(app->workers);
+    http_site_free(app->site);
 }
 
 /* One heap for each worker and one for all threads of gRPC: with one for each thread, as is usual,

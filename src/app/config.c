@@ -16,6 +16,7 @@ enum setting_type {
     SETTING_TEXT,
     SETTING_ADDRESS,  /* host:port */
     SETTING_URL,      /* http:// or https:// */
+    SETTING_ORIGINS,  /* a list of http(s)://host[:port], or * */
     SETTING_FILE,     /* a path; read when it is used */
     SETTING_COUNT,    /* an integer within min and max */
     SETTING_DURATION, /* with a unit, within min and max milliseconds */
@@ -67,7 +68,8 @@ static const char *const format_choices[] = {"json", "text", NULL};
 /* clang-format off */
 static const struct setting settings[] = {
     TEXT("GRPC_ADDR",            ADDRESS, grpc_addr,  "0.0.0.0:50051",  "gRPC"),
-    TEXT("HTTP_ADDR",            ADDRESS, http_addr,  "0.0.0.0:8080",   "HTTP/JSON gateway (not served by this version)"),
+    TEXT("HTTP_ADDR",            ADDRESS, http_addr,  "0.0.0.0:8080",   "HTTP/JSON gateway and the page"),
+    TEXT("CORS_ORIGINS",         ORIGINS, cors_origins, "",             "origins whose pages may use the gateway (https://shop.example ...), or *; empty: none"),
     TEXT("ADMIN_ADDR",           ADDRESS, admin_addr, "127.0.0.1:9090", "/metrics, /livez, /readyz"),
     TEXT("DATABASE_URL",         TEXT,    database_url, "",             "PostgreSQL (required): libpq connection string, several hosts allowed"),
     TEXT("PAYMENT_URL",          URL,     payment_url, "",              "Stripe-shaped payment API (required)"),
@@ -90,7 +92,7 @@ static const struct setting settings[] = {
     NUMBER("FORWARD_TIME",       DURATION, forward_ms,       "60s", 100, HOUR,  "from claiming an order until no payment is confirmed any more"),
     NUMBER("FULFILL_TIME",       DURATION, fulfill_ms,       "15m", 100, DAY,   "how long the shipment of a paid order is tried"),
     NUMBER("UNDO_TIME",          DURATION, undo_ms,          "24h", 100, 30LL * DAY, "how long undoing is tried before an order is STUCK"),
-    NUMBER("MAX_CONNECTIONS",    COUNT,   connections_max,   "10000", 1, 1000000, "gRPC connections"),
+    NUMBER("MAX_CONNECTIONS",    COUNT,   connections_max,   "10000", 1, 1000000, "connections to each of the two ports (HTTP: as many as open files allow)"),
     NUMBER("MAX_CALLS",          COUNT,   calls_max,         "2000",  1, 100000,  "calls in flight, not counting those that wait for an order"),
     NUMBER("MAX_ORDERS",         COUNT,   orders_max,        "10000", 1, LIMIT_ORDERS, "orders under way"),
     NUMBER("MAX_WATCHERS",       COUNT,   watchers_max,      "1000",  1, 100000,  "streams that watch"),
@@ -168,6 +170,33 @@ static bool url_is_valid(const char *value)
            strncmp(value, "https://", 8) == 0;
 }
 
+/* "https://shop.example": nothing behind the port, since it is compared as a text. */
+static bool origin_is_valid(const char *origin, size_t len)
+{
+    const char *host = memmem(origin, len, "://", 3);
+    if (len == 1 && origin[0] == '*') {
+        return true;
+    }
+    if (host == NULL || (strncmp(origin, "http:", 5) != 0 && strncmp(origin, "https:", 6) != 0)) {
+        return false;
+    }
+    host += 3;
+    return host < origin + len && memchr(host, '/', (size_t)(origin + len - host)) == NULL;
+}
+
+static bool origins_are_valid(const char *value)
+{
+    static const char separators[] = ", ";
+    for (value += strspn(value, separators); *value != '\0'; value += strspn(value, separators)) {
+        size_t len = strcspn(value, separators);
+        if (!origin_is_valid(value, len)) {
+            return false;
+        }
+        value += len;
+    }
+    return true;
+}
+
 static int64_t choice_index(const char *const *choices, const char *value)
 {
     for (int64_t i = 0; choices[i] != NULL; i++) {
@@ -191,6 +220,9 @@ static void describe_expected(const struct setting *setting, char *out, size_t s
         return;
     case SETTING_URL:
         snprintf(out, size, "an address that begins with http:// or https://");
+        return;
+    case SETTING_ORIGINS:
+        snprintf(out, size, "a list of origins (https://shop.example), or *");
         return;
     case SETTING_COUNT:
         snprintf(out, size, "a number from %lld to %lld", (long long)setting->min,
@@ -240,9 +272,10 @@ static enum status setting_store(struct config *config, const struct setting *se
         setting->type == SETTING_CHOICE) {
         ok = setting_store_number(setting, value, target);
     } else {
-        ok = setting->type == SETTING_ADDRESS ? address_is_valid(value)
-             : setting->type == SETTING_URL   ? url_is_valid(value)
-                                              : true;
+        ok = setting->type == SETTING_ADDRESS   ? address_is_valid(value)
+             : setting->type == SETTING_URL     ? url_is_valid(value)
+             : setting->type == SETTING_ORIGINS ? origins_are_valid(value)
+                                                : true;
         const char *copy = ok ? config_copy(config, value) : NULL;
         if (ok && copy == NULL) {
             return error_set(err, REASON_OUT_OF_MEMORY);

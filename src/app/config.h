@@ -32,6 +32,7 @@ struct config {
     const char *config_file;
     const char *grpc_addr;
     const char *http_addr;
+    const char *cors_origins;
     const char *admin_addr;
     const char *database_url;
     const char *payment_url;

@@ -134,6 +134,23 @@ enum status worker_init(struct worker *worker, const struct config *config, stru
     return STATUS_OK;
 }
 
+bool worker_init_gateway(struct worker *worker, const struct http_site *site,
+                         struct http_door_worker *out)
+{
+    worker->gateway = http_gateway_new(site, loop_clock(worker->loop), &worker->service);
+    *out = (struct http_door_worker){.loop = worker->loop,
+                                     .handle = http_gateway_handle,
+                                     .drain = http_gateway_drain,
+                                     .arg = worker->gateway};
+    return worker->gateway != NULL;
+}
+
+void worker_free_gateway(struct worker *worker)
+{
+    http_gateway_free(worker->gateway);
+    worker->gateway = NULL;
+}
+
 void worker_deinit(struct worker *worker)
 {
     if (worker->tick.on_time != NULL) {

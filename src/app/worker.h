@@ -6,6 +6,8 @@
 #include "app/observer.h"
 #include "base/error.h"
 #include "client/clients.h"
+#include "edge/http/http_door.h"
+#include "edge/http/http_gateway.h"
 #include "runtime/loop.h"
 #include "service/service.h"
 #include "store/retention_pg.h"
@@ -30,6 +32,7 @@ struct worker {
     struct observer observer;
     struct saga_driver *saga_driver;
     struct service service;
+    struct http_gateway *gateway; /* NULL until worker_init_gateway */
     pthread_t thread;
     bool has_thread;
     struct clock_timer tick;
@@ -48,6 +51,11 @@ struct worker {
 /* Builds everything; nothing runs yet. On failure worker_deinit still has to be called. */
 enum status worker_init(struct worker *worker, const struct config *config, struct error *err)
     NODISCARD;
+/* Makes the worker's HTTP gateway and fills in what the door needs of it; false: out of memory. */
+bool worker_init_gateway(struct worker *worker, const struct http_site *site,
+                         struct http_door_worker *out) NODISCARD;
+/* After the door is gone. */
+void worker_free_gateway(struct worker *worker);
 /* With its loop stopped. */
 void worker_deinit(struct worker *worker);
 

@@ -33,6 +33,16 @@ enum retry_policy {
     X(COMPRESSION_UNSUPPORTED,       UNIMPLEMENTED,       RETRY_SILENT, "compressed requests are not accepted") \
     X(REQUEST_ID_REUSED,             INVALID_ARGUMENT,    RETRY_SILENT, "the request_id was used with another request") \
     X(REQUEST_IN_PROGRESS,           ABORTED,             RETRY_AFTER,  "too many callers wait for this request") \
+    X(JSON_INVALID,                  INVALID_ARGUMENT,    RETRY_SILENT, "the JSON cannot be read") \
+    X(FIELD_UNKNOWN,                 INVALID_ARGUMENT,    RETRY_SILENT, "the request has fields that are not known") \
+    /* The HTTP door */ \
+    X(ROUTE_NOT_FOUND,               NOT_FOUND,           RETRY_SILENT, "there is nothing at this path") \
+    X(METHOD_NOT_ALLOWED,            UNIMPLEMENTED,       RETRY_SILENT, "the path does not know this method") \
+    X(NOT_ACCEPTABLE,                INVALID_ARGUMENT,    RETRY_SILENT, "the answer has no form that is accepted") \
+    X(BODY_TOO_LARGE,                RESOURCE_EXHAUSTED,  RETRY_AFTER,  "the body is larger than 256 KiB") \
+    X(URL_TOO_LONG,                  INVALID_ARGUMENT,    RETRY_SILENT, "the URL is longer than 8 KiB") \
+    X(MEDIA_TYPE_UNSUPPORTED,        INVALID_ARGUMENT,    RETRY_SILENT, "the body has to be application/json") \
+    X(HEADERS_TOO_LARGE,             INVALID_ARGUMENT,    RETRY_SILENT, "the header fields are larger than 8 KiB, or more than 100") \
     /* Catalogue */ \
     X(PRODUCT_NOT_FOUND,             NOT_FOUND,           RETRY_SILENT, "there is no such product") \
     X(PRODUCT_ALREADY_EXISTS,        ALREADY_EXISTS,      RETRY_SILENT, "the product id is taken or was used before") \

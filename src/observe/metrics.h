@@ -19,6 +19,7 @@
     X(CONNECTIONS_REFUSED,     COUNTER,   "grpc_connections_refused_total",      NULL,            "gRPC connections refused because of the limit") \
     X(HTTP_CONNECTIONS,        GAUGE,     "http_connections",                    NULL,            "HTTP connections") \
     X(HTTP_CONNECTIONS_REFUSED, COUNTER,  "http_connections_refused_total",      NULL,            "HTTP connections refused because of the limit") \
+    X(HTTP_SECONDS,            HISTOGRAM, "http_server_request_duration_seconds", "method_route_status", "Time from receiving a request over HTTP to its reply") \
     X(ORDERS_IN_FLIGHT,        GAUGE,     "orders_in_flight",                    NULL,            "Orders this process drives") \
     X(ORDERS_FULFILLED,        COUNTER,   "orders_fulfilled_total",              NULL,            "Orders that reached FULFILLED, each once") \
     X(ORDERS_FAILED,           COUNTER,   "orders_failed_total",                 "reason",        "Attempts that ended in FAILED or CANCELLED") \

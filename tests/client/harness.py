@@ -264,13 +264,14 @@ class Orderd(Process):
             **settings,
         }
         super().__init__("orderd", [program("orderd")], folder, environment)
-        self.grpc_port, self.admin_port = (
-            int(environment[name].rpartition(":")[2]) for name in ("GRPC_ADDR", "ADMIN_ADDR"))
-        if self.grpc_port == 0 or self.admin_port == 0:
-            listens = self.wait_for_log(r"listens: grpc port (\d+), admin port (\d+)")
-            self.grpc_port, self.admin_port = int(listens[1]), int(listens[2])
+        ports = [int(environment[name].rpartition(":")[2]) for name in ("GRPC_ADDR", "ADMIN_ADDR", "HTTP_ADDR")]
+        if 0 in ports:
+            listens = self.wait_for_log(r"listens: grpc port (\d+), admin port (\d+), http port (\d+)")
+            ports = [int(port) for port in listens.groups()]
+        self.grpc_port, self.admin_port, self.http_port = ports
         self.grpc_addr = f"127.0.0.1:{self.grpc_port}"
         self.admin_url = f"http://127.0.0.1:{self.admin_port}"
+        self.http_url = f"http://127.0.0.1:{self.http_port}"
         wait_until(self.is_ready, START_SECONDS, "orderd to be ready")
 
     def is_ready(self):

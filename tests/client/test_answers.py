@@ -208,6 +208,15 @@ ELSEWHERE = {
     ("UNAVAILABLE", "SHUTTING_DOWN"): "integration/test_grpc_door.c",
     ("NOT_FOUND", "SERVICE_UNKNOWN"): "client/test_protocol.py",
     ("INTERNAL", "INTERNAL"): "integration/test_saga_store.c",
+    ("INVALID_ARGUMENT", "JSON_INVALID"): "client/test_http.py",
+    ("INVALID_ARGUMENT", "FIELD_UNKNOWN"): "client/test_http.py",
+    ("NOT_FOUND", "ROUTE_NOT_FOUND"): "client/test_http.py",
+    ("UNIMPLEMENTED", "METHOD_NOT_ALLOWED"): "client/test_http.py",
+    ("INVALID_ARGUMENT", "NOT_ACCEPTABLE"): "client/test_http.py",
+    ("RESOURCE_EXHAUSTED", "BODY_TOO_LARGE"): "client/test_http.py",
+    ("INVALID_ARGUMENT", "URL_TOO_LONG"): "client/test_http.py",
+    ("INVALID_ARGUMENT", "MEDIA_TYPE_UNSUPPORTED"): "client/test_http.py",
+    ("INVALID_ARGUMENT", "HEADERS_TOO_LARGE"): "client/test_http.py",
 }
 
 # Told to nobody: the caller has gone; and gRPC core refuses compressed requests before they are read.

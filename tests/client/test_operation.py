@@ -51,6 +51,7 @@ def test_a_configuration_is_checked_without_starting():
     ([], {**COMPLETE, "LEASE": "10"}, "LEASE"),
     ([], {**COMPLETE, "GRPC_ADDR": "50051"}, "GRPC_ADDR"),
     ([], {**COMPLETE, "AUTH": "perhaps"}, "AUTH"),
+    ([], {**COMPLETE, "CORS_ORIGINS": "https://a.example/"}, "CORS_ORIGINS"),
     ([], {**COMPLETE, "PAYMENT_URL": "ftp://x"}, "PAYMENT_URL"),
     ([], {"PAYMENT_URL": "http://x", "FULFILLMENT_URL": "http://x"}, "DATABASE_URL"),
     (["--check-config"], {**COMPLETE, "PAYMENT_API_KEY_FILE": "/no/such/file"}, "PAYMENT_API_KEY_FILE"),
@@ -78,10 +79,11 @@ def test_settings_come_from_a_file_then_the_environment_then_the_command_line(tm
     assert done.returncode == 2 and "no_such_setting" in done.stderr
 
 
-@pytest.mark.parametrize("setting", ["GRPC_ADDR", "ADMIN_ADDR"])
+@pytest.mark.parametrize("setting", ["GRPC_ADDR", "ADMIN_ADDR", "HTTP_ADDR"])
 def test_a_taken_port_is_an_error_in_words(orderd, postgres, sandbox, setting):
-    taken = {"GRPC_ADDR": orderd.grpc_port, "ADMIN_ADDR": orderd.admin_port}[setting]
-    addresses = {"GRPC_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", setting: f"127.0.0.1:{taken}"}
+    taken = {"GRPC_ADDR": orderd.grpc_port, "ADMIN_ADDR": orderd.admin_port, "HTTP_ADDR": orderd.http_port}[setting]
+    addresses = {**dict.fromkeys(("GRPC_ADDR", "ADMIN_ADDR", "HTTP_ADDR"), "127.0.0.1:0"),
+                 setting: f"127.0.0.1:{taken}"}
     done = harness.run_orderd(
         DATABASE_URL=postgres.url("orderd"), PAYMENT_URL=sandbox.url, FULFILLMENT_URL=sandbox.url, **addresses)
     assert done.returncode not in (0, 2), done.stderr

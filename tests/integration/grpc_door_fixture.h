@@ -177,6 +177,7 @@ struct fixture {
     pthread_t threads[WORKERS_MAX];
     unsigned worker_count;
     struct service service; /* never looked at by the stub */
+    struct door_limits limits;
     struct grpc_door *door;
     struct grpc_client client;
     sem_t drained;
@@ -232,14 +233,15 @@ UNUSED static void start_door(struct fixture *f, unsigned worker_count)
     const struct grpc_server_config config = {
         .address = "127.0.0.1:0",
         .connections_max = CONNECTIONS_MAX,
-        .calls_max = CALLS_MAX,
-        .orders_max = ORDERS_MAX,
-        .watchers_max = WATCHERS_MAX,
+        .limits = &f->limits,
         .memory_max = 64 * 1024 * 1024,
     };
     struct grpc_server_worker workers[WORKERS_MAX];
     struct error err = {0};
 
+    f->limits.calls.max = CALLS_MAX;
+    f->limits.orders.max = ORDERS_MAX;
+    f->limits.watchers.max = WATCHERS_MAX;
     f->worker_count = worker_count;
     for (unsigned i = 0; i < worker_count; i++) {
         f->loops[i] = loop_new();

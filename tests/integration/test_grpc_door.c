@@ -330,7 +330,7 @@ static void a_taken_port_is_an_error_in_words(void **state)
 {
     struct fixture *f = *state;
     struct grpc_server_worker worker = {f->loops[0], &f->service};
-    struct grpc_server_config config = {.connections_max = 1};
+    struct grpc_server_config config = {.connections_max = 1, .limits = &f->limits};
     struct grpc_door *door = NULL;
     struct error err = {0};
     char address[32], expected[100];

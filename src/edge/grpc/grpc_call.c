@@ -15,6 +15,7 @@
 
 #include "base/limits.h"
 #include "edge/call_report.h"
+#include "edge/call_time.h"
 #include "edge/grpc/grpc_codec.h"
 #include "edge/grpc/grpc_status.h"
 #include "observe/metrics.h"
@@ -24,10 +25,7 @@
 #include <string.h>
 
 enum {
-    SPARE_MAX = 512,       /* calls of a worker whose memory is kept */
-    ANSWER_MARGIN_MS = 20, /* an answer leaves this long, or 5 % of the time left if that is */
-    ANSWER_MARGIN_FRACTION =
-        20, /* more, before the caller's deadline; at most half the time left */
+    SPARE_MAX = 512, /* calls of a worker whose memory is kept */
 };
 
 enum unary_state {
@@ -206,13 +204,13 @@ static void run(struct unary_call *unary)
 
 static enum status check_place(struct unary_call *unary)
 {
-    struct grpc_limit *limit = unary->route->limit;
+    struct limit *limit = unary->route->limit;
     const bool is_order = unary->route->method->kind == METHOD_ORDER;
 
     if (limit == NULL) {
         return STATUS_OK;
     }
-    unary->holds_place = grpc_limit_enter(limit);
+    unary->holds_place = limit_enter(limit);
     if (unary->holds_place) {
         metrics_add(METRIC_CALLS_IN_FLIGHT, 0, 1);
         return STATUS_OK;
@@ -221,7 +219,7 @@ static enum status check_place(struct unary_call *unary)
     return error_set(&unary->call.err, is_order ? REASON_TOO_MANY_ORDERS : REASON_TOO_MANY_CALLS);
 }
 
-/* The caller's time, as far as we grant it. Negative when it is over. */
+/* Negative when it is over. */
 static int64_t time_left_ms(gpr_timespec deadline)
 {
     const gpr_timespec monotonic = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
@@ -231,21 +229,14 @@ static int64_t time_left_ms(gpr_timespec deadline)
         return LIMIT_DEADLINE_MS_DEFAULT;
     }
     left = gpr_time_sub(monotonic, gpr_now(GPR_CLOCK_MONOTONIC));
-    return MIN_OF((int64_t)gpr_time_to_millis(left), LIMIT_DEADLINE_MS);
+    return gpr_time_to_millis(left);
 }
 
 static enum status check_time(struct unary_call *unary)
 {
     const int64_t now_ms = clock_now_ms(loop_clock(unary->worker->loop));
-    const int64_t left_ms = time_left_ms(unary->deadline);
-    const int64_t margin_ms = MAX_OF(ANSWER_MARGIN_MS, left_ms / ANSWER_MARGIN_FRACTION);
 
-    unary->call.deadline_ms = now_ms + left_ms;
-    unary->call.answer_by_ms = now_ms + left_ms - MIN_OF(margin_ms, left_ms / 2);
-    if (left_ms <= 1) {
-        return error_set(&unary->call.err, REASON_DEADLINE_EXCEEDED);
-    }
-    return STATUS_OK;
+    return call_time_set(&unary->call, now_ms, time_left_ms(unary->deadline));
 }
 
 static enum status read_request(struct unary_call *unary)
@@ -310,7 +301,7 @@ static void on_answered(struct pump_event *event, bool ok);
 static void leave_place(struct unary_call *unary)
 {
     if (unary->holds_place) {
-        grpc_limit_leave(unary->route->limit);
+        limit_leave(unary->route->limit);
         metrics_add(METRIC_CALLS_IN_FLIGHT, 0, -1);
         unary->holds_place = false;
     }

@@ -100,9 +100,10 @@ struct grpc_door {
 
 /* Routes */
 
-static struct grpc_limit *limit_of(struct grpc_door *door, const struct method *method)
+static struct limit *limit_of(struct grpc_door *door, const struct method *method)
 {
-    return method->kind == METHOD_ORDER ? &door->shared.orders : &door->shared.calls;
+    return method->kind == METHOD_ORDER ? &door->shared.limits->orders
+                                        : &door->shared.limits->calls;
 }
 
 /* Those of method_table first, so that both doors number the methods alike in the metrics. */
@@ -130,7 +131,7 @@ static bool make_routes(struct grpc_door *door)
     for (size_t i = 0; i < door->route_count; i++) {
         door->routes[i].series = (unsigned)i;
         if (door->routes[i].stream != NULL) {
-            door->routes[i].limit = &door->shared.streams;
+            door->routes[i].limit = &door->shared.limits->watchers;
         }
     }
     return true;
@@ -239,9 +240,7 @@ enum status grpc_door_new(const struct grpc_server_config *config,
         return error_set(err, REASON_OUT_OF_MEMORY);
     }
     door->memory_max = config->memory_max;
-    door->shared.calls.max = config->calls_max;
-    door->shared.orders.max = config->orders_max;
-    door->shared.streams.max = config->watchers_max;
+    door->shared.limits = config->limits;
     door->worker_count = worker_count;
     for (uint32_t i = 0; i < worker_count; i++) {
         init_worker(door, &door->workers[i], &workers[i]);

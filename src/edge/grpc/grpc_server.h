@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "edge/limit.h"
 #include "runtime/loop.h"
 #include "service/service.h"
 
@@ -21,10 +22,8 @@ struct grpc_server_worker {
 struct grpc_server_config {
     const char *address; /* "0.0.0.0:50051", "[::]:0", "localhost:50051" */
     uint32_t connections_max;
-    uint32_t calls_max;  /* in flight, all workers; METHOD_ORDER calls not counted */
-    uint32_t orders_max; /* METHOD_ORDER calls in flight, all workers */
-    uint32_t watchers_max;
-    uint64_t memory_max; /* of gRPC core's resource quota; 0: none */
+    struct door_limits *limits; /* borrowed; shared with other doors */
+    uint64_t memory_max;        /* of gRPC core's resource quota; 0: none */
 };
 
 /* Named apart from gRPC core's own struct grpc_server. */

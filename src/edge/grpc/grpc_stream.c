@@ -75,7 +75,7 @@ static void release(struct stream_call *stream)
         grpc_call_unref(stream->core);
     }
     if (stream->holds_place) {
-        grpc_limit_leave(stream->route->limit);
+        limit_leave(stream->route->limit);
     }
     arena_free(stream->arena);
     free(stream);
@@ -133,7 +133,7 @@ static void open_stream(struct stream_call *stream)
     stream->received_us = stream->arrival.at_us;
     LIST_INSERT_HEAD(&stream->worker->streams, stream, entry);
     await_close(stream);
-    stream->holds_place = grpc_limit_enter(stream->route->limit);
+    stream->holds_place = limit_enter(stream->route->limit);
     if (stream->worker->is_draining) {
         stream_call_fail(stream, REASON_SHUTTING_DOWN);
     } else if (!stream->holds_place) {

@@ -1,10 +1,11 @@
-/* What the files of the gRPC door share: routes, workers, limits. Not for use outside the folder.
+/* What the files of the gRPC door share: routes, workers. Not for use outside the folder.
  *
  * A worker's fields are touched on its loop only; what all workers share is constant after start, or
  * atomic. */
 #pragma once
 
 #include "edge/grpc/grpc_pump.h"
+#include "edge/limit.h"
 #include "edge/method.h"
 #include "runtime/loop.h"
 
@@ -19,41 +20,21 @@ struct stream_call;
 struct stream_ops;
 struct unary_call;
 
-/* How many of something may be under way, counted over all workers. */
-struct grpc_limit {
-    uint32_t max;
-    atomic_uint count;
-};
-/* Takes a place; false: none is left. */
-static inline bool grpc_limit_enter(struct grpc_limit *limit)
-{
-    /* Relaxed: only the number matters, nothing is published by it. */
-    if (atomic_fetch_add_explicit(&limit->count, 1, memory_order_relaxed) < limit->max) {
-        return true;
-    }
-    atomic_fetch_sub_explicit(&limit->count, 1, memory_order_relaxed);
-    return false;
-}
-static inline void grpc_limit_leave(struct grpc_limit *limit)
-{
-    atomic_fetch_sub_explicit(&limit->count, 1, memory_order_relaxed);
-}
-
 /* Where calls of one method go: to `stream`, to the door's own `run`, else to the service function of
  * the method. With none of them (unknown methods, those not served yet) the answer is UNIMPLEMENTED. */
 struct grpc_route {
     const struct method *method;
     void (*run)(struct grpc_worker *worker, struct call *call);
     const struct stream_ops *stream;
-    struct grpc_limit *limit; /* NULL: answered within the turn, so nothing gathers */
-    unsigned series;          /* in the metrics */
-    void *registered;         /* gRPC core's name of the method; NULL: unknown methods */
+    struct limit *limit; /* NULL: answered within the turn, so nothing gathers */
+    unsigned series;     /* in the metrics */
+    void *registered;    /* gRPC core's name of the method; NULL: unknown methods */
 };
 
 struct grpc_shared {
     grpc_server *server;
     const struct reflection_index *reflection;
-    struct grpc_limit calls, orders, streams;
+    struct door_limits *limits;
     atomic_bool is_serving;
 };
 

@@ -85,6 +85,8 @@ static void defaults_are_those_of_the_documentation(void **state)
     assert_int_equal(config->action, CONFIG_CHECK);
     assert_string_equal(config->grpc_addr, "0.0.0.0:50051");
     assert_string_equal(config->admin_addr, "127.0.0.1:9090");
+    assert_string_equal(config->http_addr, "0.0.0.0:8080");
+    assert_string_equal(config->cors_origins, "");
     assert_int_equal(config->db_connections, 8);
     assert_int_equal(config->batch_max, 128);
     assert_int_equal(config->drain_delay_ms, 5000);
@@ -112,6 +114,15 @@ static void the_command_line_wins_over_the_environment_over_the_file(void **stat
     assert_int_equal(fixture->config.lease_ms, 30000);
 }
 
+static void origins_are_a_list_or_all(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(LOAD(fixture, "--cors-origins", "https://a.example, http://b.example:8080"),
+                     STATUS_OK);
+    assert_string_equal(fixture->config.cors_origins, "https://a.example, http://b.example:8080");
+}
+
 static void a_bad_value_is_told_with_its_place_and_what_is_expected(void **state)
 {
     static const struct {
@@ -127,6 +138,13 @@ static void a_bad_value_is_told_with_its_place_and_what_is_expected(void **state
         {{"--migrate-auto", "x"}, "unknown setting '--migrate-auto', see --help"},
         {{"--migrate=often"}, "MIGRATE (command line): 'often' is not one of auto, off"},
         {{"--payment-url", "ftp://x"}, "PAYMENT_URL (command line): 'ftp://x' is not an address"},
+        {{"--cors-origins", "shop.example"},
+         "CORS_ORIGINS (command line): 'shop.example' is not a list"},
+        {{"--cors-origins", "https://a/"},
+         "CORS_ORIGINS (command line): 'https://a/' is not a list"},
+        {{"--cors-origins", "https://"}, "CORS_ORIGINS (command line): 'https://' is not a list"},
+        {{"--cors-origins", "*, x"},
+         "CORS_ORIGINS (command line): '*, x' is not a list of origins"},
         {{"--workers"}, "'--workers' needs a value or is unknown"},
         {{"lonely"}, "unexpected argument 'lonely'"},
         {{"--database-url="}, "DATABASE_URL is required, see --help"},
@@ -224,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(defaults_are_those_of_the_documentation),
         TEST(the_command_line_wins_over_the_environment_over_the_file),
+        TEST(origins_are_a_list_or_all),
         TEST(a_bad_value_is_told_with_its_place_and_what_is_expected),
         TEST(as_many_orders_as_the_limit_says_may_be_under_way_and_no_more),
         TEST(an_unknown_name_in_the_file_is_an_error_with_its_line),

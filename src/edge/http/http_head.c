@@ -1,0 +1,327 @@
+/* Reading heads. Not for bodies (http_chunked), nor for what fields mean to a method (the gateway). */
+#include "edge/http/http_head.h"
+
+#include <assert.h>
+#include <http_parser.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- Where it ends ---------------------------------------------------------------------------- */
+
+size_t http_head_size(const char *bytes, size_t size, size_t seen)
+{
+    size_t from = seen < 3 ? 0 : seen - 3; /* the end may have begun there */
+    const char *end = size <= from ? NULL : memmem(bytes + from, size - from, "\r\n\r\n", 4);
+
+    return end == NULL ? 0 : (size_t)(end - bytes) + 4;
+}
+
+enum http_head_result http_head_check_size(const char *bytes, size_t size)
+{
+    const char *line_end = memchr(bytes, '\n', size);
+    size_t line_size = line_end == NULL ? size : (size_t)(line_end - bytes) + 1;
+
+    if (line_size > HTTP_METHOD_SIZE_MAX + 1 + HTTP_URL_SIZE_MAX + sizeof(" HTTP/1.1\r\n") - 1)
+        return HTTP_HEAD_URL_TOO_LONG;
+    return size - line_size > HTTP_FIELDS_SIZE_MAX + 2 ? HTTP_HEAD_TOO_LARGE : HTTP_HEAD_OK;
+}
+
+/* ---- Characters ------------------------------------------------------------------------------- */
+
+static bool is_token_char(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool is_target_char(unsigned char c)
+{
+    return c > 0x20 && c < 0x7f;
+}
+
+static bool is_value_char(unsigned char c)
+{
+    return c == '\t' || (c >= 0x20 && c != 0x7f);
+}
+
+static bool all_are(const char *text, size_t size, bool (*is_char)(unsigned char c))
+{
+    for (size_t i = 0; i < size; i++) {
+        if (!is_char((unsigned char)text[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* ---- The first line --------------------------------------------------------------------------- */
+
+/* What is being read: the text of a line, without its end. */
+struct line {
+    const char *text;
+    size_t size;
+};
+
+/* Takes the next line; false when one ends with a bare LF or holds a bare CR. */
+static bool take_line(const char **at, const char *end, struct line *out)
+{
+    const char *lf = memchr(*at, '\n', (size_t)(end - *at));
+
+    assert(lf != NULL); /* a head ends with one */
+    if (lf == *at || lf[-1] != '\r')
+        return false;
+    *out = (struct line){*at, (size_t)(lf - 1 - *at)};
+    *at = lf + 1;
+    return memchr(out->text, '\r', out->size) == NULL;
+}
+
+static const struct {
+    const char *name;
+    enum request_method method;
+    bool is_head;
+} methods[] = {
+    {"GET", REQUEST_GET, false},         {"HEAD", REQUEST_GET, true},
+    {"POST", REQUEST_POST, false},       {"PUT", REQUEST_PUT, false},
+    {"PATCH", REQUEST_PATCH, false},     {"DELETE", REQUEST_DELETE, false},
+    {"OPTIONS", REQUEST_OPTIONS, false},
+};
+
+static void set_method(struct http_head *head, const char *name, size_t size)
+{
+    head->method = REQUEST_OTHER;
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        if (strlen(methods[i].name) == size && memcmp(methods[i].name, name, size) == 0) {
+            head->method = methods[i].method;
+            head->is_head = methods[i].is_head;
+        }
+    }
+}
+
+/* "/path?query"; of the absolute form what follows the host. "*" is the path of OPTIONS. */
+static bool set_target(struct http_head *head, const char *target, size_t size, struct arena *arena)
+{
+    char *text = arena_strndup(arena, target, size);
+    char *question;
+
+    if (text == NULL)
+        return false;
+    if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) {
+        text = strstr(text, "://") + 3;
+        text += strcspn(text, "/?");
+    }
+    question = strchr(text, '?');
+    if (question != NULL) {
+        *question = '\0';
+        head->query = question + 1;
+    }
+    head->path = *text == '\0' ? "/" : text;
+    return true;
+}
+
+static enum http_head_result read_first_line(struct http_head *head, const struct line *line,
+                                             struct arena *arena, const char **out_why)
+{
+    const char *space = memchr(line->text, ' ', line->size);
+    const char *end = line->text + line->size;
+    const char *target, *version;
+    size_t method_size;
+
+    *out_why = "the request line is not 'method target HTTP/1.1'";
+    if (space == NULL || space == line->text)
+        return HTTP_HEAD_INVALID;
+    method_size = (size_t)(space - line->text);
+    target = space + 1;
+    version = memchr(target, ' ', (size_t)(end - target));
+    if (version == NULL || method_size > HTTP_METHOD_SIZE_MAX ||
+        !all_are(line->text, method_size, is_token_char))
+        return HTTP_HEAD_INVALID;
+    if (end - version != sizeof(" HTTP/1.1") - 1 || memcmp(version, " HTTP/1.", 8) != 0 ||
+        (version[8] != '0' && version[8] != '1'))
+        return HTTP_HEAD_INVALID;
+    if ((size_t)(version - target) > HTTP_URL_SIZE_MAX)
+        return HTTP_HEAD_URL_TOO_LONG;
+    if (version == target || !all_are(target, (size_t)(version - target), is_target_char))
+        return HTTP_HEAD_INVALID;
+    head->is_1_0 = version[8] == '0';
+    set_method(head, line->text, method_size);
+    return set_target(head, target, (size_t)(version - target), arena) ? HTTP_HEAD_OK
+                                                                       : HTTP_HEAD_NO_MEMORY;
+}
+
+/* ---- The fields ------------------------------------------------------------------------------- */
+
+static char *lower_case(char *text)
+{
+    for (char *c = text; *c != '\0'; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    }
+    return text;
+}
+
+static enum http_head_result read_field(struct http_head *head, const struct line *line,
+                                        struct arena *arena, const char **out_why)
+{
+    const char *colon = memchr(line->text, ':', line->size);
+    const char *value, *end = line->text + line->size;
+    struct http_field *field;
+    char *name;
+
+    *out_why = "a header line is not 'name: value'";
+    if (colon == NULL || colon == line->text ||
+        !all_are(line->text, (size_t)(colon - line->text), is_token_char))
+        return HTTP_HEAD_INVALID; /* a folded line begins with white space, which no name has */
+    for (value = colon + 1; value < end && is_blank(*value); value++)
+        ;
+    for (; end > value && is_blank(end[-1]); end--)
+        ;
+    if (!all_are(value, (size_t)(end - value), is_value_char))
+        return HTTP_HEAD_INVALID;
+    *out_why = "there are too many header fields";
+    if (head->field_count == HTTP_FIELDS_MAX)
+        return HTTP_HEAD_TOO_LARGE;
+    field = &head->fields[head->field_count];
+    name = arena_strndup(arena, line->text, (size_t)(colon - line->text));
+    field->value = arena_strndup(arena, value, (size_t)(end - value));
+    if (name == NULL || field->value == NULL)
+        return HTTP_HEAD_NO_MEMORY;
+    field->name = lower_case(name);
+    head->field_count++;
+    return HTTP_HEAD_OK;
+}
+
+static enum http_head_result read_fields(struct http_head *head, const char *at, const char *end,
+                                         struct arena *arena, const char **out_why)
+{
+    struct line line;
+
+    *out_why = "the header fields are larger than allowed";
+    if ((size_t)(end - at) > HTTP_FIELDS_SIZE_MAX + 2)
+        return HTTP_HEAD_TOO_LARGE;
+    head->fields = arena_array(arena, HTTP_FIELDS_MAX, sizeof(*head->fields));
+    if (head->fields == NULL)
+        return HTTP_HEAD_NO_MEMORY;
+    for (;;) {
+        enum http_head_result result;
+
+        *out_why = "a line does not end with CR LF";
+        if (!take_line(&at, end, &line))
+            return HTTP_HEAD_INVALID;
+        if (line.size == 0)
+            return HTTP_HEAD_OK;
+        result = read_field(head, &line, arena, out_why);
+        if (result != HTTP_HEAD_OK)
+            return result;
+    }
+}
+
+/* ---- What the fields say about the message ---------------------------------------------------- */
+
+static const char *only_field(const struct http_head *head, const char *name, uint32_t *out_count)
+{
+    const char *value = NULL;
+
+    *out_count = 0;
+    for (uint32_t i = 0; i < head->field_count; i++) {
+        if (strcmp(head->fields[i].name, name) == 0) {
+            value = head->fields[i].value;
+            ++*out_count;
+        }
+    }
+    return value;
+}
+
+static bool read_length(const char *text, int64_t *out)
+{
+    int64_t length = 0;
+
+    if (*text == '\0')
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9' || __builtin_mul_overflow(length, 10, &length) ||
+            __builtin_add_overflow(length, *text - '0', &length))
+            return false;
+    }
+    *out = length;
+    return true;
+}
+
+static enum http_head_result read_framing(struct http_head *head, const char **out_why)
+{
+    uint32_t host_count, length_count, coding_count, expect_count;
+    const char *length, *coding, *expectation;
+
+    (void)only_field(head, "host", &host_count);
+    length = only_field(head, "content-length", &length_count);
+    coding = only_field(head, "transfer-encoding", &coding_count);
+    expectation = only_field(head, "expect", &expect_count);
+    *out_why = "there must be one Host field";
+    if (host_count > 1 || (host_count == 0 && !head->is_1_0))
+        return HTTP_HEAD_INVALID;
+    *out_why = "the length of the body is not clear";
+    if (length_count > 1 || coding_count > 1 || (length_count > 0 && coding_count > 0) ||
+        (coding_count > 0 && (head->is_1_0 || strcasecmp(coding, "chunked") != 0)))
+        return HTTP_HEAD_INVALID;
+    head->content_length = -1;
+    if (length_count > 0 && !read_length(length, &head->content_length))
+        return HTTP_HEAD_INVALID;
+    head->is_chunked = coding_count > 0;
+    head->expects_continue = expect_count > 0 && !head->is_1_0;
+    *out_why = "the only expectation that can be met is 100-continue";
+    if (head->expects_continue && strcasecmp(expectation, "100-continue") != 0)
+        return HTTP_HEAD_EXPECTS_UNKNOWN;
+    return HTTP_HEAD_OK;
+}
+
+/* ---- The second reader ------------------------------------------------------------------------ */
+
+/* No body for it: that is read by its framing, which both must see alike. */
+static int on_head(http_parser *parser)
+{
+    (void)parser;
+    return 1;
+}
+
+static bool parser_agrees(struct http_head *head, const char *bytes, size_t size)
+{
+    static const http_parser_settings settings = {.on_headers_complete = on_head};
+    http_parser parser;
+    bool has_length = head->content_length >= 0;
+
+    if (head->method == REQUEST_OTHER)
+        return true; /* it may not know it either; nothing but an error comes of it */
+    http_parser_init(&parser, HTTP_REQUEST);
+    if (http_parser_execute(&parser, &settings, bytes, size) != size ||
+        (HTTP_PARSER_ERRNO(&parser) != HPE_OK))
+        return false;
+    head->keep_alive = http_should_keep_alive(&parser) != 0;
+    return ((parser.flags & F_CHUNKED) != 0) == head->is_chunked &&
+           ((parser.flags & F_CONTENTLENGTH) != 0) == has_length;
+}
+
+enum http_head_result http_head_read(const char *bytes, size_t size, struct arena *arena,
+                                     struct http_head *out, const char **out_why)
+{
+    const char *at = bytes;
+    enum http_head_result result;
+    struct line line;
+
+    assert(size >= 4 && memcmp(bytes + size - 4, "\r\n\r\n", 4) == 0);
+    *out = (struct http_head){.content_length = -1};
+    *out_why = "the request line does not end with CR LF";
+    if (!take_line(&at, bytes + size, &line))
+        return HTTP_HEAD_INVALID;
+    result = read_first_line(out, &line, arena, out_why);
+    if (result == HTTP_HEAD_OK)
+        result = read_fields(out, at, bytes + size, arena, out_why);
+    if (result == HTTP_HEAD_OK)
+        result = read_framing(out, out_why);
+    if (result != HTTP_HEAD_OK)
+        return result;
+    *out_why = "the request cannot be read";
+    return parser_agrees(out, bytes, size) ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
+}

@@ -1,0 +1,448 @@
+/* The life of a stream. What its messages are is the service's.
+ *
+ *            a message, or 15 s                    the service ends it, or drain
+ *   WAITING -------------------> STREAMING -----------------------------------> ENDING --> gone
+ *      |                             |                                    (what is left is written)
+ *      '-- it ends first: a status --'-- the client has gone --> gone
+ *
+ * The service is asked for a message when the client has taken the one before, so a slow reader holds
+ * one message at most, and for 30 s at most (http_conn). */
+#include "edge/http/http_watch.h"
+
+#include "base/limits.h"
+#include "base/number.h"
+#include "edge/http/http_accept.h"
+#include "edge/http/http_binding.h"
+#include "edge/http/http_error.h"
+#include "edge/transcode/field_value.h"
+#include "edge/transcode/message_to_json.h"
+#include "observe/metrics.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    HEARTBEAT_MS = 15 * 1000, /* proxies close what is silent for longer than a minute or so */
+    PIECE_SIZE_MAX = 2 * LIMIT_REPLY_SIZE,
+    SCRATCH_SIZE_MAX = 1024 * 1024, /* what the details of errors take while they are written */
+};
+
+enum watch_form {
+    WATCH_ARRAY,
+    WATCH_EVENTS,
+    WATCH_LINES,
+    WATCH_FORM_COUNT
+};
+
+static const char end_event[] = "event: end\ndata:\n\n";
+
+/* What is sent when there is nothing to send. */
+static const char *const nothing[WATCH_FORM_COUNT] = {
+    [WATCH_ARRAY] = "[]", [WATCH_EVENTS] = end_event, [WATCH_LINES] = ""};
+
+static const char *const media_types[WATCH_FORM_COUNT] = {
+    [WATCH_ARRAY] = "application/json",
+    [WATCH_EVENTS] = "text/event-stream",
+    [WATCH_LINES] = "application/x-ndjson",
+};
+
+enum watch_state {
+    WATCH_STATE_WAITING,   /* nothing was sent */
+    WATCH_STATE_STREAMING, /* the head was sent */
+};
+
+/* In the request's arena. */
+struct http_watch {
+    struct stream stream; /* as the service sees it */
+    struct http_gateway *gateway;
+    struct http_exchange *exchange;
+    LIST_ENTRY(http_watch) entry;
+    enum watch_form form;
+    enum watch_state state;
+    bool holds_place;
+    bool is_opening;  /* the service's function is on the stack */
+    bool is_open;     /* the service holds the stream */
+    bool is_asked;    /* for a message */
+    bool is_ready;    /* the client has taken all */
+    bool has_written; /* a message */
+    bool is_answered; /* HEAD: the first message is there, and is all that was to be known */
+    bool is_broken;   /* a message could not be written */
+    bool resumes;     /* by Last-Event-ID, up to seen_revision */
+    int64_t seen_revision;
+    size_t sent_size;
+    struct buf piece; /* to be written when the client is ready */
+    struct clock_timer heartbeat, next;
+};
+
+static void advance(struct http_watch *watch);
+
+static struct http_watch *watch_of(struct stream *stream)
+{
+    return CONTAINER_OF(stream, struct http_watch, stream);
+}
+
+/* ---- The end ---------------------------------------------------------------------------------- */
+
+/* Nothing of it is left but the memory, which goes with the request. */
+static void release(struct http_watch *watch)
+{
+    LIST_REMOVE(watch, entry);
+    clock_timer_stop(watch->gateway->clock, &watch->heartbeat);
+    clock_timer_stop(watch->gateway->clock, &watch->next);
+    buf_deinit(&watch->piece);
+    if (watch->holds_place)
+        limit_leave(&watch->gateway->site->limits->watchers);
+    watch->exchange->request->on_gone = NULL;
+    watch->exchange->order_id = watch->stream.order_id;
+}
+
+static void on_gone(struct http_request *request)
+{
+    struct http_watch *watch = request->handler;
+    struct error err = {0};
+
+    if (watch->is_open)
+        stream_stop(&watch->stream);
+    release(watch);
+    error_set(&err, REASON_CALL_CANCELLED);
+    http_answer_report(watch->exchange, 499, watch->sent_size, &err);
+}
+
+/* It has ended before anything was sent. */
+static void answer_at_once(struct http_watch *watch)
+{
+    struct http_exchange *exchange = watch->exchange;
+
+    release(watch);
+    if (error_is_set(&watch->stream.err))
+        http_answer_error(exchange, &watch->stream.err);
+    else if (watch->resumes)
+        http_answer(exchange, 204, NULL, NULL, 0);
+    else
+        http_answer(exchange, 200, media_types[watch->form], nothing[watch->form],
+                    strlen(nothing[watch->form]));
+}
+
+static void end_stream(struct http_watch *watch)
+{
+    struct http_exchange *exchange = watch->exchange;
+
+    release(watch);
+    http_answer_report(exchange, 200, watch->sent_size, &watch->stream.err);
+    http_stream_end(exchange->request);
+}
+
+/* ---- Pieces ----------------------------------------------------------------------------------- */
+
+static void put_error(struct http_watch *watch)
+{
+    struct arena *arena = arena_new(SCRATCH_SIZE_MAX);
+    const struct error *err = &watch->stream.err;
+    const char *text;
+    size_t size;
+
+    if (arena == NULL)
+        return; /* it ends without a word */
+    text = http_error_write(watch->gateway->site, err, http_error_status(err, false), arena, &size);
+    if (watch->form == WATCH_EVENTS)
+        buf_put_str(&watch->piece, "event: error\ndata: ");
+    else if (watch->form == WATCH_ARRAY && watch->has_written)
+        buf_put_char(&watch->piece, ',');
+    buf_put(&watch->piece, text, size);
+    buf_put_str(&watch->piece, watch->form == WATCH_EVENTS ? "\n\n" : "\n");
+    arena_free(arena);
+}
+
+/* The last words. */
+static void put_end(struct http_watch *watch)
+{
+    if (error_is_set(&watch->stream.err))
+        put_error(watch);
+    else if (watch->form == WATCH_EVENTS)
+        buf_put_str(&watch->piece, end_event);
+    if (watch->form == WATCH_ARRAY)
+        buf_put_char(&watch->piece, ']');
+}
+
+static int64_t revision_of(const struct http_watch *watch, const ProtobufCMessage *message)
+{
+    const struct field_shape *field =
+        message_shape_field(watch->exchange->route->reply, "revision", strlen("revision"));
+    int64_t revision;
+
+    assert(field != NULL && field->kind == FIELD_INT64);
+    memcpy(&revision, field_at(message, field), sizeof(revision));
+    return revision;
+}
+
+static void put_message(struct http_watch *watch, const ProtobufCMessage *message)
+{
+    struct arena *arena = arena_new(SCRATCH_SIZE_MAX);
+    struct buf *piece = &watch->piece;
+    size_t len = piece->len;
+    bool is_well;
+
+    watch->is_broken = true;
+    if (arena == NULL)
+        return;
+    if (watch->form == WATCH_EVENTS)
+        buf_printf(piece, "id: %" PRId64 "\ndata: ", revision_of(watch, message));
+    else if (watch->form == WATCH_LINES)
+        buf_put_str(piece, "{\"result\":");
+    else if (watch->has_written)
+        buf_put_char(piece, ',');
+    is_well = message_to_json(watch->exchange->route->reply, message, arena, piece);
+    buf_put_str(piece, watch->form == WATCH_EVENTS  ? "\n\n"
+                       : watch->form == WATCH_LINES ? "}\n"
+                                                    : "\n");
+    arena_free(arena);
+    if (is_well && !piece->failed) {
+        watch->has_written = true;
+        watch->is_broken = false;
+    } else { /* as if it had not been begun */
+        piece->len = len;
+        piece->failed = false;
+    }
+}
+
+/* ---- Streaming -------------------------------------------------------------------------------- */
+
+static void on_ready(struct http_request *request)
+{
+    struct http_watch *watch = request->handler;
+
+    watch->is_ready = true;
+    advance(watch);
+}
+
+static void begin(struct http_watch *watch)
+{
+    if (watch->state == WATCH_STATE_STREAMING)
+        return;
+    watch->state = WATCH_STATE_STREAMING;
+    if (watch->form == WATCH_ARRAY)
+        buf_put_char(&watch->piece, '[');
+    http_answer_begin(watch->exchange, media_types[watch->form], on_ready);
+}
+
+static void write_piece(struct http_watch *watch)
+{
+    struct buf piece = watch->piece;
+
+    watch->is_ready = false;
+    watch->sent_size += piece.len;
+    buf_init(&watch->piece, PIECE_SIZE_MAX); /* so that one who waits holds no memory */
+    http_stream_write(watch->exchange->request, piece.data, piece.len);
+    buf_deinit(&piece);
+}
+
+static void fail_open_stream(struct http_watch *watch, enum reason reason)
+{
+    stream_stop(&watch->stream);
+    watch->is_open = false;
+    error_set(&watch->stream.err, reason);
+}
+
+/* Does what can be done now: write, ask for more, or end. */
+static void advance(struct http_watch *watch)
+{
+    if (watch->is_answered) {
+        stream_stop(&watch->stream);
+        watch->is_open = false;
+        answer_at_once(watch);
+        return;
+    }
+    if (watch->is_broken && watch->is_open) {
+        fail_open_stream(watch, REASON_INTERNAL);
+        put_end(watch);
+    }
+    if (watch->state == WATCH_STATE_STREAMING && !watch->is_ready)
+        return;
+    if (watch->state == WATCH_STATE_STREAMING && watch->piece.len > 0) {
+        write_piece(watch);
+    } else if (!watch->is_open) {
+        end_stream(watch);
+    } else if (!watch->is_asked) {
+        watch->is_asked = true;
+        stream_next(&watch->stream);
+    }
+}
+
+static void on_next(struct clock_timer *timer)
+{
+    struct http_watch *watch = CONTAINER_OF(timer, struct http_watch, next);
+
+    if (watch->resumes)
+        begin(watch); /* what it has seen was not the last */
+    advance(watch);
+}
+
+/* Never from inside a function of the service. */
+static void advance_soon(struct http_watch *watch)
+{
+    clock_timer_start(watch->gateway->clock, &watch->next, 0);
+}
+
+static void on_heartbeat(struct clock_timer *timer)
+{
+    struct http_watch *watch = CONTAINER_OF(timer, struct http_watch, heartbeat);
+
+    clock_timer_start(watch->gateway->clock, timer, HEARTBEAT_MS);
+    if (watch->exchange->request->is_head)
+        return;
+    begin(watch);
+    if (watch->form == WATCH_EVENTS && watch->piece.len == 0)
+        buf_put_str(&watch->piece, ": still there\n\n");
+    if (watch->is_ready && watch->piece.len > 0)
+        write_piece(watch);
+}
+
+/* The stream is not open any more. */
+static void finish(struct http_watch *watch)
+{
+    if (watch->is_opening)
+        return; /* seen to by the one who opens */
+    if (watch->state == WATCH_STATE_WAITING) {
+        answer_at_once(watch);
+        return;
+    }
+    put_end(watch);
+    advance_soon(watch);
+}
+
+static void on_message(struct stream *stream, const ProtobufCMessage *message)
+{
+    struct http_watch *watch = watch_of(stream);
+    bool is_old = watch->resumes && revision_of(watch, message) <= watch->seen_revision;
+
+    watch->is_asked = false;
+    watch->is_answered = watch->exchange->request->is_head;
+    if (!is_old && !watch->is_answered) {
+        begin(watch);
+        put_message(watch, message);
+    }
+    advance_soon(watch); /* unless the end follows */
+}
+
+static void on_end(struct stream *stream)
+{
+    struct http_watch *watch = watch_of(stream);
+
+    assert(watch->is_open);
+    watch->is_open = false;
+    watch->is_asked = false;
+    watch->is_answered = false;
+    clock_timer_stop(watch->gateway->clock, &watch->next);
+    finish(watch);
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------- */
+
+/* Browsers that connect again say what they have seen; that stands for after_revision. The whole state
+ * is asked for then, to learn whether it was the last. */
+static enum status bind_last_event(struct http_watch *watch, ProtobufCMessage *message)
+{
+    const struct http_request *request = watch->exchange->request;
+    const struct field_shape *field = message_shape_field(
+        watch->exchange->route->request, "after_revision", strlen("after_revision"));
+    const char *value = http_request_field(request, "last-event-id", NULL);
+    const union field_value none = {.i64 = 0};
+
+    if (watch->form != WATCH_EVENTS || field == NULL || value == NULL || *value == '\0')
+        return STATUS_OK;
+    if (!number_parse(value, 0, INT64_MAX, &watch->seen_revision)) {
+        error_add_field(&watch->stream.err, request->arena, "Last-Event-ID",
+                        "must be the id of an event");
+        return watch->stream.err.status;
+    }
+    watch->resumes = true;
+    field_set(message, field, &none);
+    return STATUS_OK;
+}
+
+static enum status prepare(struct http_watch *watch, const struct http_match *match)
+{
+    struct error *err = &watch->stream.err;
+    ProtobufCMessage *message = NULL;
+    int form = http_accept_choose(watch->exchange->request, media_types, WATCH_FORM_COUNT);
+    int64_t unused_ms;
+
+    if (form == HTTP_ACCEPT_NONE)
+        return error_set(err, REASON_NOT_ACCEPTABLE);
+    watch->form = (enum watch_form)form;
+    if (watch->gateway->is_draining)
+        return error_set(err, REASON_SHUTTING_DOWN);
+    watch->holds_place = limit_enter(&watch->gateway->site->limits->watchers);
+    if (!watch->holds_place) {
+        metrics_add(METRIC_CALLS_REFUSED, 0, 1);
+        return error_set(err, REASON_TOO_MANY_WATCHERS);
+    }
+    /* Streams have no deadline of ours, but what is no time is told. */
+    if (http_bind_timeout(watch->exchange->request, &unused_ms, err) != STATUS_OK ||
+        http_bind(watch->exchange, match, &message, err) != STATUS_OK)
+        return err->status;
+    watch->stream.request = message;
+    return bind_last_event(watch, message);
+}
+
+static struct http_watch *watch_new(struct http_gateway *gateway, struct http_exchange *exchange)
+{
+    struct http_request *request = exchange->request;
+    struct http_watch *watch = ARENA_NEW(request->arena, struct http_watch);
+
+    if (watch == NULL)
+        return NULL;
+    watch->gateway = gateway;
+    watch->exchange = exchange;
+    watch->stream = (struct stream){
+        .arena = request->arena, .caller = "", .on_message = on_message, .on_end = on_end};
+    watch->heartbeat.on_time = on_heartbeat;
+    watch->next.on_time = on_next;
+    buf_init(&watch->piece, PIECE_SIZE_MAX);
+    LIST_INSERT_HEAD(&gateway->watches, watch, entry);
+    return watch;
+}
+
+void http_watch_open(struct http_gateway *gateway, struct http_exchange *exchange,
+                     const struct http_match *match)
+{
+    struct http_request *request = exchange->request;
+    struct http_watch *watch = watch_new(gateway, exchange);
+    struct error err = {0};
+
+    if (watch == NULL) {
+        error_set(&err, REASON_OUT_OF_MEMORY);
+        http_answer_error(exchange, &err);
+        return;
+    }
+    if (prepare(watch, match) != STATUS_OK) {
+        answer_at_once(watch);
+        return;
+    }
+    request->handler = watch;
+    request->on_gone = on_gone;
+    watch->is_open = watch->is_opening = true;
+    match->route->method->open(gateway->service, &watch->stream);
+    watch->is_opening = false;
+    if (!watch->is_open) {
+        answer_at_once(watch);
+        return;
+    }
+    clock_timer_start(gateway->clock, &watch->heartbeat, HEARTBEAT_MS);
+    advance(watch);
+}
+
+void http_watch_drain_all(struct http_gateway *gateway)
+{
+    struct http_watch *watch, *next;
+
+    for (watch = LIST_FIRST(&gateway->watches); watch != NULL; watch = next) {
+        next = LIST_NEXT(watch, entry);
+        if (!watch->is_open)
+            continue;
+        fail_open_stream(watch, REASON_SHUTTING_DOWN);
+        watch->is_answered = false;
+        finish(watch);
+    }
+}

@@ -1,0 +1,523 @@
+/* Connections over a pair of sockets, with a handler of the test's own. Their time limits are not waited
+ * for here. */
+#include "edge/http/http_conn.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum {
+    REQUESTS_MAX = 64,
+    RECEIVED_SIZE = 256 * 1024,
+    TURNS = 10, /* of the loop, each a millisecond: more than anything here needs */
+};
+
+struct fixture {
+    struct loop *loop;
+    struct clock_timer turn;
+    struct http_conns conns;
+    int fd; /* the client's end */
+    /* What the handler has seen. */
+    unsigned request_count;
+    struct http_request *requests[REQUESTS_MAX];
+    char paths[REQUESTS_MAX][32];
+    char body[512];
+    size_t body_size;
+    int refused_status;
+    bool replies_at_once;
+    unsigned gone_count, ready_count, closed_count;
+    char received[RECEIVED_SIZE];
+    size_t received_size;
+    bool is_at_end;
+};
+
+static void reply_text(struct http_request *request, int status, const char *text)
+{
+    http_reply(request, &(struct http_reply){.status = status,
+                                             .content_type = "text/plain",
+                                             .body = text,
+                                             .body_size = strlen(text)});
+}
+
+static void on_gone(struct http_request *request)
+{
+    struct fixture *fixture = request->handler;
+    fixture->gone_count++;
+}
+
+static void handle(void *arg, struct http_request *request)
+{
+    struct fixture *fixture = arg;
+    unsigned index = fixture->request_count++;
+
+    assert_true(index < REQUESTS_MAX);
+    fixture->requests[index] = request;
+    fixture->refused_status = request->refused_status;
+    request->handler = fixture;
+    if (request->refused_status != 0) {
+        reply_text(request, request->refused_status, request->refused_why);
+        return;
+    }
+    snprintf(fixture->paths[index], sizeof(fixture->paths[index]), "%s", request->path);
+    snprintf(fixture->body, sizeof(fixture->body), "%s", request->body);
+    fixture->body_size = request->body_size;
+    if (fixture->replies_at_once)
+        reply_text(request, 200, request->path);
+}
+
+static void on_closed(void *arg)
+{
+    struct fixture *fixture = arg;
+    fixture->closed_count++;
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    int fds[2];
+
+    assert_non_null(fixture);
+    fixture->loop = loop_new();
+    assert_non_null(fixture->loop);
+    fixture->conns = (struct http_conns){.loop = fixture->loop,
+                                         .handle = handle,
+                                         .handle_arg = fixture,
+                                         .on_closed = on_closed,
+                                         .arg = fixture};
+    assert_true(http_conns_init(&fixture->conns));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    fixture->fd = fds[0];
+    assert_true(http_conn_open(&fixture->conns, fds[1]));
+    fixture->replies_at_once = true;
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    http_conns_deinit(&fixture->conns);
+    if (fixture->fd >= 0)
+        close(fixture->fd);
+    loop_free(fixture->loop);
+    free(fixture);
+    return 0;
+}
+
+static void on_turn(struct clock_timer *timer)
+{
+    loop_stop(CONTAINER_OF(timer, struct fixture, turn)->loop);
+}
+
+/* Lets the loop work for a millisecond. */
+static void turn(struct fixture *fixture)
+{
+    fixture->turn.on_time = on_turn;
+    clock_timer_start(loop_clock(fixture->loop), &fixture->turn, 1);
+    loop_run(fixture->loop);
+}
+
+/* Lets the loop work, and takes what it sends. */
+static void run(struct fixture *fixture)
+{
+    for (int i = 0; i < TURNS; i++) {
+        ssize_t size;
+
+        turn(fixture);
+        if (fixture->fd < 0)
+            continue;
+        size = recv(fixture->fd, fixture->received + fixture->received_size,
+                    RECEIVED_SIZE - 1 - fixture->received_size, MSG_DONTWAIT);
+        if (size > 0)
+            fixture->received_size += (size_t)size;
+        else if (size == 0 || errno == ECONNRESET)
+            fixture->is_at_end = true;
+    }
+    fixture->received[fixture->received_size] = '\0';
+}
+
+static void send_bytes(struct fixture *fixture, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t sent = send(fixture->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent > 0) {
+            bytes += sent;
+            size -= (size_t)sent;
+        } else if (errno != EAGAIN) {
+            return; /* closed by the other side */
+        }
+        if (size > 0)
+            run(fixture);
+    }
+}
+
+static void send_text(struct fixture *fixture, const char *text)
+{
+    send_bytes(fixture, text, strlen(text));
+    run(fixture);
+}
+
+static void hang_up(struct fixture *fixture)
+{
+    close(fixture->fd);
+    fixture->fd = -1;
+    run(fixture);
+}
+
+static unsigned count_of(const struct fixture *fixture, const char *text)
+{
+    unsigned count = 0;
+
+    for (const char *at = fixture->received; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: shop\r\n\r\n"
+#define POST(fields) "POST /p HTTP/1.1\r\nHost: shop\r\n" fields "\r\n"
+
+/* ---- Requests ----------------------------------------------------------------------------------- */
+
+static void a_request_is_replied_and_the_connection_kept(void **state)
+{
+    struct fixture *fixture = *state;
+
+    send_text(fixture, GET("/a"));
+    assert_memory_equal(fixture->received, "HTTP/1.1 200 OK\r\ndate: ", 23);
+    assert_non_null(strstr(fixture->received, "content-type: text/plain\r\n"));
+    assert_non_null(strstr(fixture->received, "content-length: 2\r\n"));
+    assert_null(strstr(fixture->received, "connection: close"));
+    send_text(fixture, GET("/b"));
+    assert_int_equal(fixture->request_count, 2);
+    assert_false(fixture->is_at_end);
+}
+
+static void a_request_may_come_byte_by_byte(void **state)
+{
+    static const char text[] = POST("Content-Length: 5\r\n") "hello" POST(
+        "Transfer-Encoding: chunked\r\n") "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n" GET("/end");
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
+        send_bytes(fixture, text + i, 1);
+        turn(fixture);
+        if (fixture->request_count == 1 || fixture->request_count == 2)
+            assert_string_equal(fixture->body, "hello");
+    }
+    run(fixture);
+    assert_int_equal(fixture->request_count, 3);
+    assert_string_equal(fixture->paths[2], "/end");
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct http_request *first;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/1") POST("Content-Length: 1\r\n") "x" GET("/3"));
+    assert_int_equal(fixture->request_count, 1); /* one at a time */
+    first = fixture->requests[0];
+    fixture->replies_at_once = true;
+    reply_text(first, 200, "first");
+    run(fixture);
+    assert_int_equal(fixture->request_count, 3);
+    assert_string_equal(fixture->paths[2], "/3");
+    assert_int_equal(count_of(fixture, "HTTP/1.1 200 OK"), 3);
+    assert_true(strstr(fixture->received, "\nfirst") < strstr(fixture->received, "\n/p"));
+    assert_true(strstr(fixture->received, "\n/p") < strstr(fixture->received, "\n/3"));
+}
+
+static void a_long_pipeline_is_worked_off(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[REQUESTS_MAX * 64] = "";
+
+    for (unsigned i = 0; i < REQUESTS_MAX; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), GET("/%u"), i);
+    send_text(fixture, text);
+    assert_int_equal(fixture->request_count, REQUESTS_MAX);
+    assert_string_equal(fixture->paths[REQUESTS_MAX - 1], "/63");
+}
+
+static void head_gets_no_body_but_its_length(void **state)
+{
+    struct fixture *fixture = *state;
+
+    send_text(fixture, "HEAD /abc HTTP/1.1\r\nHost: shop\r\n\r\n");
+    assert_non_null(strstr(fixture->received, "content-length: 4\r\n"));
+    assert_string_equal(fixture->received + fixture->received_size - 4, "\r\n\r\n");
+}
+
+static void a_body_that_is_expected_is_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+
+    send_text(fixture, POST("Content-Length: 5\r\nExpect: 100-continue\r\n"));
+    assert_string_equal(fixture->received, "HTTP/1.1 100 Continue\r\n\r\n");
+    send_text(fixture, "hello");
+    assert_int_equal(fixture->body_size, 5);
+}
+
+static void a_client_that_asks_for_it_is_hung_up_on(void **state)
+{
+    struct fixture *fixture = *state;
+
+    send_text(fixture, "GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n" GET("/more"));
+    assert_non_null(strstr(fixture->received, "connection: close\r\n"));
+    assert_int_equal(fixture->request_count, 1);
+    assert_true(fixture->is_at_end);
+}
+
+/* ---- Refusals ----------------------------------------------------------------------------------- */
+
+static void what_cannot_be_read_is_refused_and_the_connection_closed(void **state)
+{
+    static const struct {
+        const char *text;
+        int status;
+    } rows[] = {
+        {"nonsense\r\n\r\n", 400},
+        {GET("/") "\x16\x03\x01\r\n\r\n", 400},
+        {POST("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400},
+        {POST("Transfer-Encoding: chunked\r\n") "x\r\n", 400},
+        {POST("Content-Length: 262145\r\n"), 413},
+        {POST("Content-Length: 9223372036854775807\r\n"), 413},
+        {"GET / HTTP/1.1\r\nHost: shop\r\nExpect: wonders\r\n\r\n", 417},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fixture *fixture;
+
+        teardown(state);
+        setup(state);
+        fixture = *state;
+        send_text(fixture, rows[i].text);
+        assert_int_equal(fixture->refused_status, rows[i].status);
+        assert_non_null(strstr(fixture->received, "connection: close\r\n"));
+        assert_true(fixture->is_at_end);
+        send_text(fixture, GET("/smuggled"));
+        assert_int_equal(count_of(fixture, "smuggled"), 0);
+    }
+}
+
+static void a_head_without_end_is_refused_at_its_limit(void **state)
+{
+    static char text[64 * 1024];
+    struct fixture *fixture = *state;
+
+    memset(text, 'a', sizeof(text));
+    memcpy(text, "GET /", 5);
+    send_bytes(fixture, text, sizeof(text));
+    run(fixture);
+    assert_int_equal(fixture->refused_status, 414);
+    assert_true(fixture->is_at_end);
+
+    teardown(state);
+    setup(state);
+    fixture = *state;
+    memcpy(text, "GET / HTTP/1.1\r\nHost: shop\r\nX:", 31);
+    send_bytes(fixture, text, sizeof(text));
+    run(fixture);
+    assert_int_equal(fixture->refused_status, 431);
+}
+
+static void a_body_has_256_kilobytes_at_most(void **state)
+{
+    static char body[HTTP_BODY_SIZE_MAX + 16];
+
+    memset(body, 'b', sizeof(body));
+    for (int over = 0; over <= 1; over++) {
+        struct fixture *fixture;
+        char text[128];
+
+        teardown(state);
+        setup(state);
+        fixture = *state;
+        snprintf(text, sizeof(text), POST("Content-Length: %d\r\n"), HTTP_BODY_SIZE_MAX + over);
+        send_text(fixture, text);
+        send_bytes(fixture, body, HTTP_BODY_SIZE_MAX);
+        run(fixture);
+        assert_int_equal(fixture->refused_status, over ? 413 : 0);
+        assert_int_equal(fixture->request_count, 1);
+        if (!over)
+            assert_int_equal(fixture->body_size, HTTP_BODY_SIZE_MAX);
+    }
+}
+
+/* ---- Clients that go ---------------------------------------------------------------------------- */
+
+static void a_client_that_goes_while_nothing_is_asked_is_forgotten(void **state)
+{
+    struct fixture *fixture = *state;
+
+    send_text(fixture, "GET / HT");
+    hang_up(fixture);
+    assert_int_equal(fixture->closed_count, 1);
+    assert_int_equal(fixture->conns.count, 0);
+    assert_int_equal(fixture->request_count, 0);
+}
+
+static void a_handler_that_minds_is_told_that_its_client_has_gone(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/"));
+    fixture->requests[0]->on_gone = on_gone;
+    hang_up(fixture);
+    assert_int_equal(fixture->gone_count, 1);
+    assert_int_equal(fixture->conns.count, 0);
+}
+
+static void a_handler_that_does_not_mind_replies_to_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/"));
+    hang_up(fixture);
+    assert_int_equal(fixture->conns.count, 0);
+    reply_text(fixture->requests[0], 200, "nobody"); /* and nothing leaks */
+}
+
+/* ---- Streams ------------------------------------------------------------------------------------ */
+
+static void on_ready(struct http_request *request)
+{
+    struct fixture *fixture = request->handler;
+
+    fixture->ready_count++;
+    if (fixture->ready_count <= 2)
+        http_stream_write(request, "piece", 5);
+    else
+        http_stream_end(request);
+}
+
+static void begin_stream(struct fixture *fixture, const char *request)
+{
+    fixture->replies_at_once = false;
+    send_text(fixture, request);
+    fixture->requests[0]->on_gone = on_gone;
+    http_stream_begin(fixture->requests[0],
+                      &(struct http_reply){.status = 200, .content_type = "text/plain"}, on_ready);
+    assert_int_equal(fixture->ready_count, 0); /* not from inside */
+}
+
+static void a_stream_comes_in_pieces_and_the_connection_goes_on(void **state)
+{
+    struct fixture *fixture = *state;
+
+    begin_stream(fixture, GET("/") GET("/next"));
+    fixture->replies_at_once = true;
+    run(fixture);
+    assert_non_null(strstr(fixture->received, "transfer-encoding: chunked\r\n"));
+    assert_non_null(
+        strstr(fixture->received, "\r\n\r\n5\r\npiece\r\n5\r\npiece\r\n0\r\n\r\nHTTP/1.1"));
+    assert_int_equal(fixture->request_count, 2);
+}
+
+static void the_stream_of_an_old_client_ends_with_its_connection(void **state)
+{
+    struct fixture *fixture = *state;
+
+    begin_stream(fixture, "GET / HTTP/1.0\r\n\r\n");
+    run(fixture);
+    assert_null(strstr(fixture->received, "chunked"));
+    assert_non_null(strstr(fixture->received, "\r\n\r\npiecepiece"));
+    assert_true(fixture->is_at_end);
+}
+
+static void on_ready_flood(struct http_request *request)
+{
+    static char piece[64 * 1024];
+    struct fixture *fixture = request->handler;
+
+    fixture->ready_count++;
+    memset(piece, 'p', sizeof(piece));
+    http_stream_write(request, piece, sizeof(piece));
+}
+
+static void a_slow_reader_holds_up_its_stream_and_nothing_is_piled_up(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned ready_count;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/"));
+    fixture->requests[0]->on_gone = on_gone;
+    http_stream_begin(fixture->requests[0],
+                      &(struct http_reply){.status = 200, .content_type = "text/plain"},
+                      on_ready_flood);
+    for (int i = 0; i < TURNS; i++)
+        turn(fixture);
+    ready_count = fixture->ready_count;
+    assert_in_range(ready_count, 1, 20); /* what the sockets hold */
+    for (int i = 0; i < TURNS; i++)
+        turn(fixture);
+    assert_int_equal(fixture->ready_count, ready_count);
+    hang_up(fixture);
+    assert_int_equal(fixture->gone_count, 1);
+}
+
+/* ---- The end ------------------------------------------------------------------------------------ */
+
+static void draining_closes_what_is_idle_and_lets_replies_finish(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/"));
+    http_conns_drain(&fixture->conns);
+    run(fixture);
+    assert_int_equal(fixture->conns.count, 1);
+    reply_text(fixture->requests[0], 200, "last");
+    run(fixture);
+    assert_non_null(strstr(fixture->received, "connection: close\r\n"));
+    assert_true(fixture->is_at_end);
+
+    teardown(state);
+    setup(state);
+    fixture = *state;
+    http_conns_drain(&fixture->conns);
+    run(fixture);
+    assert_int_equal(fixture->conns.count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_is_replied_and_the_connection_kept),
+        TEST(a_request_may_come_byte_by_byte),
+        TEST(pipelined_requests_are_answered_in_order),
+        TEST(a_long_pipeline_is_worked_off),
+        TEST(head_gets_no_body_but_its_length),
+        TEST(a_body_that_is_expected_is_asked_for),
+        TEST(a_client_that_asks_for_it_is_hung_up_on),
+        TEST(what_cannot_be_read_is_refused_and_the_connection_closed),
+        TEST(a_head_without_end_is_refused_at_its_limit),
+        TEST(a_body_has_256_kilobytes_at_most),
+        TEST(a_client_that_goes_while_nothing_is_asked_is_forgotten),
+        TEST(a_handler_that_minds_is_told_that_its_client_has_gone),
+        TEST(a_handler_that_does_not_mind_replies_to_nobody),
+        TEST(a_stream_comes_in_pieces_and_the_connection_goes_on),
+        TEST(the_stream_of_an_old_client_ends_with_its_connection),
+        TEST(a_slow_reader_holds_up_its_stream_and_nothing_is_piled_up),
+        TEST(draining_closes_what_is_idle_and_lets_replies_finish),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
