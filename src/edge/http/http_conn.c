@@ -382,10 +382,8 @@ static void conn_feed(struct http_conn *conn)
             break; /* more must come */
     }
     conn->is_feeding = false;
-    if (conn->fd < 0) {
-        conn_close(conn);
+    if (conn->fd < 0)
         return;
-    }
     keep_from(conn, used);
     if (conn->state != CONN_LINGERING)
         want_reading(conn, conn->kept.len < KEPT_SIZE_MAX - SCRATCH_SIZE);
@@ -534,29 +532,46 @@ static void request_orphan(struct http_conn *conn)
     /* Else the handler replies to nobody, and that frees it. */
 }
 
-/* Closes, once. The memory goes when nobody stands on it any more. */
+static void free_closed(struct http_conns *conns)
+{
+    struct http_conn *conn, *next;
+
+    for (conn = LIST_FIRST(&conns->closed); conn != NULL; conn = next) {
+        next = LIST_NEXT(conn, link);
+        free(conn);
+    }
+    LIST_INIT(&conns->closed);
+}
+
+static void on_sweep(struct clock_timer *timer)
+{
+    free_closed(CONTAINER_OF(timer, struct http_conns, sweep));
+}
+
+/* Closes, once. The memory goes in the next turn, when nobody stands on it any more. */
 static void conn_close(struct http_conn *conn)
 {
     struct http_conns *conns = conn->conns;
 
-    if (conn->fd >= 0) {
-        event_del(&conn->read_event);
-        event_del(&conn->write_event);
-        clock_timer_stop(clock_of(conn), &conn->timer);
-        clock_timer_stop(clock_of(conn), &conn->soon);
-        close(conn->fd);
-        conn->fd = -1;
-        LIST_REMOVE(conn, link);
-        conns->count--;
-        request_orphan(conn);
-        buf_deinit(&conn->kept);
-        buf_deinit(&conn->body);
-        buf_deinit(&conn->out);
-        if (conns->on_closed != NULL)
-            conns->on_closed(conns->arg);
-    }
-    if (!conn->is_feeding)
-        free(conn);
+    if (conn->fd < 0)
+        return;
+    event_del(&conn->read_event);
+    event_del(&conn->write_event);
+    clock_timer_stop(clock_of(conn), &conn->timer);
+    clock_timer_stop(clock_of(conn), &conn->soon);
+    close(conn->fd);
+    conn->fd = -1;
+    LIST_REMOVE(conn, link);
+    if (LIST_EMPTY(&conns->closed))
+        clock_timer_start(loop_clock(conns->loop), &conns->sweep, 0);
+    LIST_INSERT_HEAD(&conns->closed, conn, link);
+    conns->count--;
+    request_orphan(conn);
+    buf_deinit(&conn->kept);
+    buf_deinit(&conn->body);
+    buf_deinit(&conn->out);
+    if (conns->on_closed != NULL)
+        conns->on_closed(conns->arg);
 }
 
 bool http_conn_open(struct http_conns *conns, int fd)
@@ -586,6 +601,8 @@ bool http_conn_open(struct http_conns *conns, int fd)
 bool http_conns_init(struct http_conns *conns)
 {
     LIST_INIT(&conns->list);
+    LIST_INIT(&conns->closed);
+    conns->sweep.on_time = on_sweep;
     conns->scratch = malloc(SCRATCH_SIZE);
     return conns->scratch != NULL;
 }
@@ -599,6 +616,8 @@ void http_conns_close_all(struct http_conns *conns)
 void http_conns_deinit(struct http_conns *conns)
 {
     http_conns_close_all(conns);
+    clock_timer_stop(loop_clock(conns->loop), &conns->sweep);
+    free_closed(conns);
     free(conns->scratch);
     conns->scratch = NULL;
 }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "edge/http/http_request.h"
+#include "port/clock.h"
 #include "runtime/loop.h"
 
 #include <sys/queue.h>
@@ -28,6 +29,8 @@ LIST_HEAD(http_conn_list, http_conn);
 struct http_conns {
     struct loop *loop;
     struct http_conn_list list;
+    struct http_conn_list closed; /* until the next turn: someone may stand on them */
+    struct clock_timer sweep;     /* of those */
     uint32_t count;
     bool is_draining; /* connections end with the reply at hand */
     /* The request is there, or was refused (see http_request). Replies now or later. */
