@@ -15,9 +15,10 @@ release_flags := -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
 debug_flags := -DCMAKE_BUILD_TYPE=Debug
 asan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address -DFAULT_POINTS=ON
 tsan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
+fuzz_flags := $(asan_flags) -DCMAKE_C_COMPILER=clang -DBUILD_TESTING=OFF -DFUZZ=ON
 clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
 
-.PHONY: release debug asan tsan clang gen test crash run bench check-invariants lint format install clean \
+.PHONY: release debug asan tsan clang gen test crash fuzz run bench check-invariants lint format install clean \
 	lint-format lint-includes lint-gen lint-tidy lint-release needs-for-run needs-for-test
 
 release debug asan tsan clang: %: build/%/configured
@@ -50,6 +51,12 @@ crash: needs-for-test
 	@$(MAKE) -s asan
 	@CRASH=all PYTHONDONTWRITEBYTECODE=1 $(FIXED) build/venv/bin/python -m pytest -q -p no:cacheprovider \
 		tests/client/test_crash.py
+
+# Each fuzz target for so long, or those named: `make fuzz SECONDS=600 TARGETS=http_head`.
+fuzz: SECONDS ?= 60
+fuzz: needs-for-test build/fuzz/configured
+	@cmake --build build/fuzz -j $(JOBS) --target fuzz
+	@$(FIXED) tests/fuzz/run $(SECONDS) $(TARGETS)
 
 bench: needs-for-test
 	@$(MAKE) -s release
@@ -99,4 +106,4 @@ install: lint-release
 
 # Keeps what is not made by a compiler: the Python environment, tools, and the data of `make run`.
 clean:
-	rm -rf build/release build/debug build/asan build/tsan build/clang
+	rm -rf build/release build/debug build/asan build/tsan build/clang build/fuzz

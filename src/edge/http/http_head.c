@@ -34,9 +34,10 @@ static bool is_token_char(unsigned char c)
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
+/* A fragment is the browser's own business, and is not sent. */
 static bool is_target_char(unsigned char c)
 {
-    return c > 0x20 && c < 0x7f;
+    return c > 0x20 && c < 0x7f && c != '#';
 }
 
 static bool is_value_char(unsigned char c)
@@ -101,7 +102,7 @@ static void set_method(struct http_head *head, const char *name, size_t size)
     }
 }
 
-/* "/path?query"; of the absolute form what follows the host. "*" is the path of OPTIONS. */
+/* "/path?query"; of the absolute form what follows the host. */
 static bool set_target(struct http_head *head, const char *target, size_t size, struct arena *arena)
 {
     char *text = arena_strndup(arena, target, size);
@@ -120,6 +121,13 @@ static bool set_target(struct http_head *head, const char *target, size_t size, 
     }
     head->path = *text == '\0' ? "/" : text;
     return true;
+}
+
+/* "*" is the path of OPTIONS only; where a tunnel is to lead to (CONNECT) is none. */
+static bool path_fits(const struct http_head *head)
+{
+    return head->path[0] == '/' ||
+           (head->method == REQUEST_OPTIONS && strcmp(head->path, "*") == 0);
 }
 
 static enum http_head_result read_first_line(struct http_head *head, const struct line *line,
@@ -148,8 +156,10 @@ static enum http_head_result read_first_line(struct http_head *head, const struc
         return HTTP_HEAD_INVALID;
     head->is_1_0 = version[8] == '0';
     set_method(head, line->text, method_size);
-    return set_target(head, target, (size_t)(version - target), arena) ? HTTP_HEAD_OK
-                                                                       : HTTP_HEAD_NO_MEMORY;
+    if (!set_target(head, target, (size_t)(version - target), arena))
+        return HTTP_HEAD_NO_MEMORY;
+    *out_why = "the target of the request is no path";
+    return path_fits(head) ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
 }
 
 /* ---- The fields ------------------------------------------------------------------------------- */

@@ -170,6 +170,11 @@ static void what_is_not_exact_is_refused(void **state)
         "GET /\x01 HTTP/1.1" HOST END,
         "GET / HTTP/1.1\nHost: shop" END,
         "GET nothing HTTP/1.1" HOST END,
+        "GET * HTTP/1.1" HOST END,
+        "BREW * HTTP/1.1" HOST END,
+        "GET /a#b HTTP/1.1" HOST END,
+        "CONNECT shop:443 HTTP/1.1" HOST END,
+        "OPTIONS *x HTTP/1.1" HOST END,
         /* the fields */
         "GET / HTTP/1.1" HOST "\nX: y" END,
         "GET / HTTP/1.1" HOST "\r\n folded: y" END,
