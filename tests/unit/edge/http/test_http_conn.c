@@ -260,6 +260,30 @@ static void head_gets_no_body_but_its_length(void **state)
     assert_string_equal(fixture->received + fixture->received_size - 4, "\r\n\r\n");
 }
 
+/* Up to 4 KiB it is sent with its head as one part, beyond as another. */
+static void a_reply_of_any_size_arrives_whole(void **state)
+{
+    static const size_t sizes[] = {0, 1, 4096, 4097, 100000};
+    static char body[100001];
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    for (unsigned i = 0; i < COUNT_OF(sizes); i++) {
+        const char *start;
+
+        for (size_t at = 0; at < sizes[i]; at++)
+            body[at] = (char)('a' + (at + i) % 26);
+        body[sizes[i]] = '\0';
+        fixture->received_size = 0;
+        send_text(fixture, GET("/size"));
+        reply_text(fixture->requests[i], 200, body);
+        run(fixture);
+        start = strstr(fixture->received, "\r\n\r\n");
+        assert_non_null(start);
+        assert_string_equal(start + 4, body);
+    }
+}
+
 static void a_body_that_is_expected_is_asked_for(void **state)
 {
     struct fixture *fixture = *state;
@@ -505,6 +529,7 @@ int main(void)
         TEST(pipelined_requests_are_answered_in_order),
         TEST(a_long_pipeline_is_worked_off),
         TEST(head_gets_no_body_but_its_length),
+        TEST(a_reply_of_any_size_arrives_whole),
         TEST(a_body_that_is_expected_is_asked_for),
         TEST(a_client_that_asks_for_it_is_hung_up_on),
         TEST(what_cannot_be_read_is_refused_and_the_connection_closed),
