@@ -369,9 +369,6 @@ static void app_deinit(struct app *app)
         grpc_door_free(app->door);
     }
     http_door_free(app->http_door);
-    for (uint32_t i = 0; i < app->worker_count; i++) {
-        worker_free_gateway(&app->workers[i]);
-    }
     if (app->admin != NULL) {
         http_admin_free(app->admin);
     }

@@ -145,12 +145,6 @@ bool worker_init_gateway(struct worker *worker, const struct http_site *site,
     return worker->gateway != NULL;
 }
 
-void worker_free_gateway(struct worker *worker)
-{
-    http_gateway_free(worker->gateway);
-    worker->gateway = NULL;
-}
-
 void worker_deinit(struct worker *worker)
 {
     if (worker->tick.on_time != NULL) {
@@ -167,6 +161,7 @@ void worker_deinit(struct worker *worker)
     if (worker->saga_driver != NULL) {
         saga_driver_free(worker->saga_driver);
     }
+    http_gateway_free(worker->gateway); /* after all that may still end a call of it */
     random_system_free(worker->random);
     if (worker->loop != NULL) {
         loop_free(worker->loop);

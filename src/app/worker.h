@@ -54,9 +54,7 @@ enum status worker_init(struct worker *worker, const struct config *config, stru
 /* Makes the worker's HTTP gateway and fills in what the door needs of it; false: out of memory. */
 bool worker_init_gateway(struct worker *worker, const struct http_site *site,
                          struct http_door_worker *out) NODISCARD;
-/* After the door is gone. */
-void worker_free_gateway(struct worker *worker);
-/* With its loop stopped. */
+/* With its loop stopped, and the doors gone. */
 void worker_deinit(struct worker *worker);
 
 /* Runs the loop on a thread of its own / ends that thread. */

@@ -3,15 +3,17 @@
 import json
 import re
 import signal
+import socket
 import threading
 import time
 
 import grpc
+import psycopg
 import pytest
 
 import harness
 from ledger import payments_of
-from client import Order, Shop, health_pb2, money, refused
+from client import Order, Shop, health_pb2, money, refused, unique
 
 SERVING, NOT_SERVING = 1, 2
 
@@ -219,6 +221,22 @@ def test_at_sigterm_health_turns_and_the_call_in_flight_is_finished(own_orderd, 
     with pytest.raises(grpc.RpcError):
         list(watch)
     shop.close()
+
+
+def test_at_sigterm_calls_of_http_clients_that_have_gone_are_forgotten(own_orderd, postgres):
+    url = postgres.create_database(unique("gone"))
+    orderd = own_orderd(DATABASE_URL=url, DRAIN_DELAY="0s")
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE product IN ACCESS EXCLUSIVE MODE")
+        callers = [socket.create_connection(("127.0.0.1", orderd.http_port)) for _ in range(20)]
+        for caller in callers:
+            caller.sendall(b"GET /v1/products/p HTTP/1.1\r\nHost: a\r\n\r\n")
+        harness.wait_until(lambda: "calls_in_flight 20" in orderd.metrics(), 10, "the calls")
+        for caller in callers:
+            caller.close()
+        harness.wait_until(lambda: "\nhttp_connections 0" in orderd.metrics(), 10, "the callers to have gone")
+        assert orderd.stop() == 0
+    orderd.check_log()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
