@@ -8,15 +8,17 @@
 
 static const struct uuid uuid_zero;
 
-struct uuid uuid_v7(int64_t unix_ms, const uint8_t random[10])
+struct uuid uuid_v7(int64_t unix_us, const uint8_t random[8])
 {
+    const int64_t unix_ms = unix_us / 1000, fraction = unix_us % 1000 * 4096 / 1000;
     struct uuid uuid;
 
-    assert(unix_ms >= 0);
+    assert(unix_us >= 0);
     for (int i = 0; i < 6; i++)
         uuid.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
-    memcpy(uuid.bytes + 6, random, 10);
-    uuid.bytes[6] = (uint8_t)(0x70 | (uuid.bytes[6] & 0x0f)); /* version 7 */
+    uuid.bytes[6] = (uint8_t)(0x70 | fraction >> 8); /* version 7 */
+    uuid.bytes[7] = (uint8_t)fraction;
+    memcpy(uuid.bytes + 8, random, 8);
     uuid.bytes[8] = (uint8_t)(0x80 | (uuid.bytes[8] & 0x3f)); /* variant of RFC 9562 */
     return uuid;
 }

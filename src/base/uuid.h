@@ -15,8 +15,9 @@ enum {
     UUID_TEXT_SIZE = 37
 };
 
-/* UUIDv7: milliseconds since 1970, then random bits. `random` holds 10 random bytes. */
-struct uuid uuid_v7(int64_t unix_ms, const uint8_t random[10]);
+/* UUIDv7: microseconds since 1970, those within a millisecond as a fraction of 12 bits (RFC 9562, method 3),
+ * then random bits; so what one process makes sorts as it was made. `random` holds 8 random bytes. */
+struct uuid uuid_v7(int64_t unix_us, const uint8_t random[8]);
 void uuid_format(const struct uuid *uuid, char out[UUID_TEXT_SIZE]);
 /* Accepts exactly the 36-character form, lower or upper case. */
 bool uuid_parse(const char *text, struct uuid *out_uuid) NODISCARD;

@@ -57,10 +57,10 @@ struct creation {
 
 static struct uuid new_order_id(const struct service *service)
 {
-    uint8_t chance[10];
+    uint8_t chance[8];
 
     random_fill(service->random, chance, sizeof(chance));
-    return uuid_v7(clock_unix_us(service->clock) / 1000, chance);
+    return uuid_v7(clock_unix_us(service->clock), chance);
 }
 
 /* The order itself has been validated. False: the arena is full, and the call has been ended. */

@@ -117,8 +117,8 @@ void store_fixture_product(struct store_fixture *fixture, const char *id, int64_
 struct uuid store_fixture_id(struct store_fixture *fixture)
 {
     static int64_t unix_ms = INT64_C(1700000000000);
-    uint8_t bytes[10];
+    uint8_t bytes[8];
 
     random_fill(fixture->random, bytes, sizeof(bytes));
-    return uuid_v7(unix_ms++, bytes);
+    return uuid_v7(unix_ms++ * 1000, bytes);
 }

@@ -9,24 +9,24 @@
 
 #include <cmocka.h>
 
-static const uint8_t ones[10] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-static const uint8_t zeros[10];
+static const uint8_t ones[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static const uint8_t zeros[8];
 
 static void version_7_holds_time_version_and_variant(void **state)
 {
     char text[UUID_TEXT_SIZE];
-    struct uuid uuid = uuid_v7(0x017f22e279b0, zeros);
+    struct uuid uuid = uuid_v7(0x017f22e279b0 * 1000, zeros);
 
     uuid_format(&uuid, text);
     assert_string_equal(text, "017f22e2-79b0-7000-8000-000000000000");
-    uuid = uuid_v7(0x017f22e279b0, ones);
+    uuid = uuid_v7(0x017f22e279b0 * 1000 + 999, ones);
     uuid_format(&uuid, text);
-    assert_string_equal(text, "017f22e2-79b0-7fff-bfff-ffffffffffff");
+    assert_string_equal(text, "017f22e2-79b0-7ffb-bfff-ffffffffffff"); /* 0.999 of 4,096 */
 }
 
 static void later_ids_sort_behind_earlier_ones(void **state)
 {
-    struct uuid early = uuid_v7(1700000000000, ones), late = uuid_v7(1700000000001, zeros);
+    struct uuid early = uuid_v7(1700000000000000, ones), late = uuid_v7(1700000000000001, zeros);
 
     assert_true(uuid_compare(&early, &late) < 0);
     assert_true(uuid_compare(&late, &early) > 0);
@@ -38,7 +38,7 @@ static void later_ids_sort_behind_earlier_ones(void **state)
 static void text_leads_back_to_the_same_id(void **state)
 {
     char text[UUID_TEXT_SIZE];
-    struct uuid uuid = uuid_v7(1700000000000, ones), read;
+    struct uuid uuid = uuid_v7(1700000000000000, ones), read;
 
     uuid_format(&uuid, text);
     assert_true(uuid_parse(text, &read));
