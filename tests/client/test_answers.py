@@ -112,7 +112,7 @@ CASES = [
     Case("a provider that is not there is given up behind its breaker, too", UNAVAILABLE, "PAYMENT_UNAVAILABLE",
          setup="no payments", seconds=6, steps=(*RESERVED, "CHARGE REFUSED"), counts=False, heals=False),
     Case("a provider that asks to come later is given up with the caller's time", UNAVAILABLE, "PAYMENT_UNAVAILABLE",
-         seconds=3, faults=(always("open", "429"),), steps=(*RESERVED, "CHARGE REFUSED"), counts=False),
+         seconds=6, faults=(always("open", "429"),), steps=(*RESERVED, "CHARGE REFUSED"), counts=False),
     Case("a payment that cannot be opened is given up in time", UNAVAILABLE, "PAYMENT_UNAVAILABLE",
          setup="hasty", faults=(always("open", "500_before"),), steps=(*RESERVED, "CHARGE UNKNOWN")),
     Case("a confirmation that does not come is given up in time", UNAVAILABLE, "PAYMENT_UNAVAILABLE", setup="hasty",

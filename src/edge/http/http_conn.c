@@ -719,15 +719,10 @@ static void put_number(struct buf *out, size_t value)
 
 static void put_field(struct buf *out, const char *name, const char *value)
 {
-    size_t name_len = strlen(name), value_len = strlen(value);
-    char *start = buf_reserve(out, name_len + 2 + value_len + 2);
-
-    if (start == NULL)
-        return; /* `out` knows */
-    memcpy(start, name, name_len);
-    memcpy(start + name_len, ": ", 2);
-    memcpy(start + name_len + 2, value, value_len);
-    memcpy(start + name_len + 2 + value_len, "\r\n", 2);
+    buf_put_str(out, name);
+    buf_put_str(out, ": ");
+    buf_put_str(out, value);
+    buf_put_str(out, "\r\n");
 }
 
 /* The head of a reply; of a stream, whose body comes in pieces, without its size. Put together by
