@@ -174,6 +174,8 @@ static inline int64_t saga_now_ms(const struct saga *saga)
 
 /* Does what the state asks for. THE place where an order goes on. */
 void saga_run(struct saga *saga);
+/* At shutdown: gives the order back when nobody waits for it and nothing of it is out. */
+void saga_leave(struct saga *saga);
 /* A pause, then saga_run(); STUCK when an undo has used up its time. */
 void saga_wait(struct saga *saga, int32_t retry_after_ms);
 /* Books a try that has come back: what it says about fate and attempts. False when the saga was

@@ -143,14 +143,27 @@ static void claim_answered(struct saga *saga)
     saga_end(saga);
 }
 
+/* Whether a copy of the claim that was sent before, and never came back, may yet start an attempt. */
+static bool may_still_start(const struct saga *saga)
+{
+    enum claim_result result = saga->work.claim.result;
+
+    return saga->claim_maybe && saga->claim_may_start &&
+           (result == CLAIM_TOO_SHORT || result == CLAIM_IN_PROGRESS);
+}
+
 static void claim_refused(struct saga *saga)
 {
+    struct saga_ticket *ticket = LIST_FIRST(&saga->tickets);
+
     if (saga->work.claim.result == CLAIM_REFUSED) {
         saga->record = saga->work.claim.record;
         tell_observer(saga, OUTCOME_REFUSED);
     }
-    if (saga->ticket_count > 0)
-        saga_answer_claim(&saga->work.claim, LIST_FIRST(&saga->tickets));
+    if (ticket != NULL && may_still_start(saga))
+        saga_answer_state(&saga->record.order, ticket);
+    else if (ticket != NULL)
+        saga_answer_claim(&saga->work.claim, ticket);
     claim_answered(saga);
 }
 

@@ -80,8 +80,7 @@ void saga_driver_drain(struct saga_driver *driver, void (*drained)(void *arg), v
     while (saga != NULL) {
         struct saga *next = LIST_NEXT(saga, link); /* what is lost is freed */
 
-        if (saga->phase == SAGA_WAITING && saga->ticket_count == 0)
-            saga_run(saga);
+        saga_leave(saga);
         saga = next;
     }
     saga_driver_check_drained(driver);

@@ -29,6 +29,16 @@ static void note_wish(struct saga *saga)
         saga_run(saga);
 }
 
+static void renewed(struct saga *saga)
+{
+    saga->lease_until_ms =
+        MAX_OF(saga->lease_until_ms, saga->renew_sent_ms + saga->driver->config.lease_ms);
+    if (saga->renew.cancel_wished)
+        note_wish(saga);
+    else
+        saga_leave(saga);
+}
+
 static void on_renewed(struct store_call *call)
 {
     struct saga *saga =
@@ -37,16 +47,14 @@ static void on_renewed(struct store_call *call)
     assert(saga->renew_out);
     saga->renew_out = false;
     FAULT_POINT("renew.after");
-    if (saga_settle(saga) || !needs_lease(saga) || error_is_set(&call->err))
+    if (saga_settle(saga) || !needs_lease(saga))
         return;
-    if (saga->renew.result == ADVANCE_DONE) {
-        saga->lease_until_ms =
-            MAX_OF(saga->lease_until_ms, saga->renew_sent_ms + saga->driver->config.lease_ms);
-        if (saga->renew.cancel_wished)
-            note_wish(saga);
-    } else if (saga->phase != SAGA_COMMITTING) {
+    if (error_is_set(&call->err))
+        saga_leave(saga);
+    else if (saga->renew.result == ADVANCE_DONE)
+        renewed(saga);
+    else if (saga->phase != SAGA_COMMITTING)
         saga_lose(saga);
-    }
 }
 
 void saga_driver_notice_cancel(struct saga_driver *driver, const struct uuid *order_id)

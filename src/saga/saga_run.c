@@ -12,9 +12,10 @@ static saga_step_fn *const steps[STEP_KIND_COUNT] = {
     [STEP_RECALL] = step_recall,   [STEP_REFUND] = step_refund, [STEP_RELEASE] = step_release,
 };
 
+/* Not beside a renewal: that could come behind it, and the order would wait for its lease. */
 static bool may_be_given_back(const struct saga *saga)
 {
-    return saga->driver->is_draining && saga->ticket_count == 0;
+    return saga->driver->is_draining && saga->ticket_count == 0 && !saga->renew_out;
 }
 
 void saga_run(struct saga *saga)
@@ -34,6 +35,12 @@ void saga_run(struct saga *saga)
         saga_give_up(saga, REASON_ORDER_CANCELLED);
     else
         steps[row->step](saga);
+}
+
+void saga_leave(struct saga *saga)
+{
+    if (saga->phase == SAGA_WAITING && may_be_given_back(saga))
+        saga_run(saga);
 }
 
 /* ---- Trying ------------------------------------------------------------------------------- */
@@ -97,28 +104,52 @@ bool saga_is_too_late(const struct saga *saga)
     return saga_caller_left_ms(saga) < SAGA_CALLER_LEFT_MS_MIN;
 }
 
-/* A wait ends early when the step must be given up then: what it fails with can still be told. */
+/* Whether the step ends with its callers' time: it would begin what may move money, or take stock. */
+static bool ends_with_callers(const struct saga *saga)
+{
+    switch (saga->record.order.state) {
+    case ORDER_RESERVING:
+        return !saga->tainted && saga->ticket_count > 0;
+    case ORDER_CHARGING:
+        return !saga->charge.look_first && saga->ticket_count > 0;
+    case ORDER_STATE_UNSPECIFIED:
+    case ORDER_PENDING:
+    case ORDER_FULFILLING:
+    case ORDER_FULFILLED:
+    case ORDER_RECALLING:
+    case ORDER_REFUNDING:
+    case ORDER_RELEASING:
+    case ORDER_FAILED:
+    case ORDER_CANCELLED:
+    case ORDER_STUCK:
+    case ORDER_STATE_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* How long the step may still be tried; not positive when its time is over. */
 static int64_t forward_left_ms(const struct saga *saga)
 {
     int64_t now_ms = saga_now_ms(saga);
-    int64_t left_ms, caller_left_ms;
+    int64_t left_ms;
 
     if (saga->record.order.state == ORDER_FULFILLING)
         return saga->fulfill_until_ms - now_ms;
     left_ms = saga->forward_until_ms - now_ms;
-    caller_left_ms = saga_caller_left_ms(saga);
-    if (caller_left_ms >= SAGA_CALLER_LEFT_MS_MIN && caller_left_ms != INT64_MAX)
-        left_ms = MIN_OF(left_ms, caller_left_ms - SAGA_CALLER_LEFT_MS_MIN + 1);
+    if (ends_with_callers(saga))
+        left_ms = MIN_OF(left_ms, saga_caller_left_ms(saga) - SAGA_CALLER_LEFT_MS_MIN + 1);
     return left_ms;
 }
 
+/* A wait ends early when the step must be given up then: what it fails with can still be told. Nor does
+ * a provider that wants to be asked much later prolong a step whose time is over. */
 static void wait_forward(struct saga *saga, int32_t retry_after_ms, uint32_t chance)
 {
     int64_t delay_ms = saga_retry_forward_ms(saga->tries, retry_after_ms, chance);
     int64_t left_ms = forward_left_ms(saga);
 
-    if (left_ms > 0)
-        delay_ms = MIN_OF(delay_ms, left_ms);
+    delay_ms = MIN_OF(delay_ms, left_ms > 0 ? left_ms : SAGA_RETRY_FIRST_MS);
     clock_timer_start(saga->driver->ports.clock, &saga->timer, delay_ms);
 }
 

@@ -101,18 +101,19 @@ static void left_alone(struct saga *saga)
         return;
     if (saga->phase == SAGA_CLAIMING)
         saga_end(saga);
-    else if (saga->phase == SAGA_WAITING && saga->driver->is_draining)
-        saga_run(saga);
+    else
+        saga_leave(saga);
 }
 
-/* The caller's time is up, or undoing takes long. The order goes on without it. */
+/* The caller's time is up, or undoing takes long. The order goes on without it. A claim that may start
+ * nothing starts nothing, but what has become of the caller's key it has not told yet. */
 static void on_answer_time(struct clock_timer *timer)
 {
     struct saga_ticket *ticket = CONTAINER_OF(timer, struct saga_ticket, timer);
     struct saga *saga = ticket->saga;
 
     if (saga->phase == SAGA_CLAIMING && !saga->claim_may_start && !saga->is_joining)
-        saga_answer_refuse(REASON_DEADLINE_TOO_SHORT, ticket);
+        saga_answer_refuse(REASON_DEADLINE_EXCEEDED, ticket);
     else
         saga_answer_state(&saga->record.order, ticket);
     ticket_detach(ticket);

@@ -283,6 +283,19 @@ static void a_claim_whose_fate_stays_unknown_is_answered_so(void **state)
     assert_int_equal(saga_driver_count(fixture->driver), 0);
 }
 
+/* The repetition may start nothing any more, and says so; the copy that was lost may be on its way. */
+static void with_a_copy_of_unknown_fate_on_its_way_nothing_definite_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller;
+
+    lose(fixture, FAKE_CLAIM, FAKE_LOST_BEFORE, 1);
+    caller = fixture_call(fixture, 1020);
+    fixture_run(fixture, 900);
+    assert_answered(caller, REASON_RESERVATION_OUTCOME_UNKNOWN);
+    assert_int_equal(fixture->order->order.attempt, 0);
+}
+
 static void a_claim_that_comes_home_late_is_driven_without_its_caller(void **state)
 {
     struct fixture *fixture = *state;
@@ -366,6 +379,7 @@ int main(void)
         TEST(a_claim_surely_not_sent_changed_nothing),
         TEST(a_claim_of_unknown_fate_is_repeated_and_recognised),
         TEST(a_claim_whose_fate_stays_unknown_is_answered_so),
+        TEST(with_a_copy_of_unknown_fate_on_its_way_nothing_definite_is_told),
         TEST(a_claim_that_comes_home_late_is_driven_without_its_caller),
         TEST(the_order_beyond_the_limit_is_refused_at_once_and_others_do_not_suffer),
         TEST(the_hundred_and_first_waiter_is_refused),

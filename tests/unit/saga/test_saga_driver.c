@@ -469,6 +469,44 @@ static void an_undo_is_never_refused_for_good_and_stuck_after_its_time(void **st
     assert_int_equal(fixture->order->order.failure.reason, REASON_PAYMENT_DECLINED);
 }
 
+static void
+a_step_whose_time_is_over_is_not_prolonged_by_a_provider_that_wants_to_be_asked_later(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller;
+
+    EXPECT(fixture, FAKE_OPEN, .result = EFFECT_NOT_REACHED, .delay_ms = 61000,
+           .retry_after_ms = 3600 * 1000);
+    caller = fixture_call(fixture, 120000);
+    fixture_run(fixture, 66000);
+    assert_answered(caller, REASON_PAYMENT_UNAVAILABLE);
+    assert_left(fixture, ORDER_FAILED, 0, 0, 0);
+}
+
+static void a_shipment_is_given_up_in_time_though_it_is_to_be_asked_for_later(void **state)
+{
+    struct fixture *fixture = *state;
+
+    SHIP(fixture, .result = EFFECT_NOT_REACHED, .delay_ms = 901 * 1000,
+         .retry_after_ms = 3600 * 1000);
+    fixture_call(fixture, 10000);
+    fixture_run(fixture, 905 * 1000);
+    assert_left(fixture, ORDER_FAILED, 0, 0, 0);
+}
+
+static void a_pause_asked_for_in_the_callers_last_second_does_not_hide_the_cause(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller;
+
+    EXPECT(fixture, FAKE_OPEN, .result = EFFECT_NOT_REACHED, .delay_ms = 2200,
+           .retry_after_ms = 30000);
+    caller = fixture_call(fixture, 3000);
+    fixture_run(fixture, 3000);
+    assert_answered(caller, REASON_PAYMENT_UNAVAILABLE);
+    assert_left(fixture, ORDER_FAILED, 0, 0, 0);
+}
+
 /* ---- Deadlines ---------------------------------------------------------------------------------- */
 
 static void with_less_than_a_second_nothing_is_claimed(void **state)
@@ -498,6 +536,21 @@ static void with_less_than_a_second_a_repeat_is_answered_all_the_same(void **sta
     assert_answered(caller, REASON_NONE);
     assert_true(caller->ticket.replayed);
     assert_int_equal(fixture->order->order.attempt, 1);
+}
+
+/* Its key may have been fulfilled: only the store knows, and that has not answered. */
+static void a_repeat_that_the_store_does_not_answer_in_time_is_told_nothing_definite(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller = fixture_call_order(fixture, fixture->order, 30000, "key");
+
+    fixture_run(fixture, 1000);
+    assert_answered(caller, REASON_NONE);
+    fixture->store.delay_ms = 2000;
+    caller = fixture_call_order(fixture, fixture->order, 800, "key");
+    fixture_run(fixture, 800);
+    assert_answered(caller, REASON_DEADLINE_EXCEEDED);
+    fixture_run(fixture, 2000);
 }
 
 static void with_less_than_a_second_before_the_confirmation_all_is_undone(void **state)
@@ -637,8 +690,12 @@ int main(void)
         TEST(a_refund_of_unknown_fate_is_looked_at_and_made_once),
         TEST(a_refund_that_is_pending_is_asked_for_again),
         TEST(an_undo_is_never_refused_for_good_and_stuck_after_its_time),
+        TEST(a_step_whose_time_is_over_is_not_prolonged_by_a_provider_that_wants_to_be_asked_later),
+        TEST(a_shipment_is_given_up_in_time_though_it_is_to_be_asked_for_later),
+        TEST(a_pause_asked_for_in_the_callers_last_second_does_not_hide_the_cause),
         TEST(with_less_than_a_second_nothing_is_claimed),
         TEST(with_less_than_a_second_a_repeat_is_answered_all_the_same),
+        TEST(a_repeat_that_the_store_does_not_answer_in_time_is_told_nothing_definite),
         TEST(with_less_than_a_second_before_the_confirmation_all_is_undone),
         TEST(once_a_try_has_failed_its_cause_is_told_instead),
         TEST_REMOTE(remote_stock_is_reserved_by_a_step_of_its_own),

@@ -394,6 +394,26 @@ static void draining_gives_back_what_nobody_waits_for(void **state)
     assert_true(fixture->order->lease_until_ms <= clock_now_ms(&fixture->clock.base));
 }
 
+/* It could come behind the giving back, and the order would wait for a whole lease. */
+static void draining_waits_for_a_renewal_that_is_out(void **state)
+{
+    struct fixture *fixture = *state;
+
+    SHIP(fixture, .result = EFFECT_NOT_REACHED);
+    fixture->fulfillment.create.forever = true;
+    fixture_call(fixture, 2000);
+    fixture_run(fixture, 3000);
+    fixture->store.delay_ms = 400;
+    while (ledger_count(fixture, "renew") == 0)
+        fixture_run(fixture, 10);
+    saga_driver_drain(fixture->driver, on_drained, fixture);
+    fixture_run(fixture, 300);
+    assert_int_equal(ledger_count(fixture, "give_back"), 0);
+    fixture_run(fixture, 600);
+    assert_int_equal(ledger_count(fixture, "give_back"), 1);
+    assert_true(fixture->drained);
+}
+
 static void draining_waits_for_an_effect_in_flight_and_its_commit(void **state)
 {
     struct fixture *fixture = *state;
@@ -439,6 +459,7 @@ int main(void)
         TEST(draining_an_idle_driver_is_told_soon_but_not_from_inside),
         TEST(draining_lets_callers_have_their_answers),
         TEST(draining_gives_back_what_nobody_waits_for),
+        TEST(draining_waits_for_a_renewal_that_is_out),
         TEST(draining_waits_for_an_effect_in_flight_and_its_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
