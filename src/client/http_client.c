@@ -514,11 +514,13 @@ static void on_turn_missed(struct clock_timer *timer)
 
 static void wait_turn(struct http_client *client, struct http_exchange *exchange)
 {
+    int32_t turn_ms = exchange->turn_ms > 0 ? exchange->turn_ms : exchange->timeout_ms;
+
     TAILQ_INSERT_TAIL(&client->waiting, exchange, waiting);
     client->waiting_count++;
     exchange->adapter[0] = client;
     exchange->turn = (struct clock_timer){.on_time = on_turn_missed};
-    clock_timer_start(loop_clock(client->loop), &exchange->turn, exchange->timeout_ms);
+    clock_timer_start(loop_clock(client->loop), &exchange->turn, turn_ms);
 }
 
 static void start_waiting(struct http_client *client)
@@ -539,6 +541,7 @@ void http_client_start(struct http_client *client, struct http_exchange *exchang
 {
     assert(exchange->done != NULL);
     assert(exchange->timeout_ms > 0);
+    assert(exchange->turn_ms >= 0);
     clear_results(exchange);
     if (client->closing) {
         refuse(client, exchange, "shutting down");

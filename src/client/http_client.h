@@ -31,7 +31,8 @@ struct http_exchange {
     const char *body; /* NULL: none */
     size_t body_size;
     const char *const *headers; /* "Name: value", NULL-terminated */
-    int32_t timeout_ms;         /* for its turn to come, and once more for the exchange itself */
+    int32_t turn_ms;            /* for its turn to come; 0: timeout_ms */
+    int32_t timeout_ms;         /* for the exchange itself */
     struct arena *arena;        /* for the answer's body */
     void (*done)(struct http_exchange *exchange);
     /* out */

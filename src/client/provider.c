@@ -206,6 +206,7 @@ void provider_try_start(struct provider_try *attempt)
         return;
     }
     attempt->exchange.headers = attempt->headers;
+    attempt->exchange.turn_ms = attempt->effect->turn_ms;
     attempt->exchange.timeout_ms = attempt->effect->timeout_ms;
     attempt->exchange.arena = attempt->effect->arena;
     attempt->exchange.done = exchange_done;

@@ -26,6 +26,7 @@ enum effect_result {
 struct effect {
     struct arena *arena; /* for results and error details; must live until done */
     int32_t timeout_ms;  /* of this try, connecting included */
+    int32_t turn_ms;     /* how long it may wait for its turn, before that; 0: as long */
     void (*done)(struct effect *effect);
     enum effect_result result;
     struct error err;       /* set unless EFFECT_DONE */

@@ -77,6 +77,14 @@ static const char *payment_key(struct saga *saga, struct arena *arena, enum paym
     return "";
 }
 
+/* No confirmation is sent after forward_until, however long it waits for a connection. */
+static int32_t payment_turn_ms(const struct saga *saga, enum payment_op op)
+{
+    int64_t left_ms = saga->forward_until_ms - saga_now_ms(saga);
+
+    return op == CONFIRM ? (int32_t)MIN_OF(left_ms, saga->driver->config.try_timeout_ms) : 0;
+}
+
 static void payment_start(struct saga *saga, enum payment_op op,
                           void (*done)(struct effect *effect))
 {
@@ -95,6 +103,7 @@ static void payment_start(struct saga *saga, enum payment_op op,
         saga_wait(saga, 0);
         return;
     }
+    effect.turn_ms = payment_turn_ms(saga, op);
     *call = (struct payment_call){
         .effect = effect,
         .key = key[0] == '\0' ? NULL : key,

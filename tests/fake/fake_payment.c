@@ -69,6 +69,7 @@ static void on_confirm(struct payment *base, struct payment_call *call)
     struct fake_outcome outcome;
 
     assert(call->key != NULL);
+    payment->confirm_turn_ms = call->effect.turn_ms;
     assert(row->amount.minor == call->amount.minor);
     assert(strcmp(row->amount.currency, call->amount.currency) == 0);
     if (begin(payment, FAKE_CONFIRM, "confirm", call, &outcome) &&

@@ -27,6 +27,7 @@ struct fake_payment {
     bool is_silent;           /* cancel does not say why it cannot be: ASK without a status */
     bool refunds_are_late;    /* PENDING until looked at */
     unsigned refunds_failing; /* so many are made, and fail */
+    int32_t confirm_turn_ms;  /* so long the last confirmation may wait for its turn */
     struct fake_script scripts[FAKE_PAYMENT_OP_COUNT];
     struct fake_payment_row {
         char id[16];

@@ -363,6 +363,18 @@ static void one_that_waits_all_its_time_is_not_reached(void **state)
     assert_int_equal(canned_server_held_count(server), CONNECTIONS);
 }
 
+static void one_may_wait_for_its_turn_less_long_than_it_may_take(void **state)
+{
+    hold_all_connections();
+    stop_at_count = CONNECTIONS;
+    exchanges[CONNECTIONS] = get(LONG_MS);
+    exchanges[CONNECTIONS].turn_ms = 1;
+    start(&exchanges[CONNECTIONS]);
+    loop_run(loop);
+    assert_int_equal(exchanges[CONNECTIONS].result, HTTP_NOT_REACHED);
+    assert_true(exchanges[CONNECTIONS].was_crowded_out);
+}
+
 static void closing_the_client_ends_what_is_in_flight(void **state)
 {
     hold_all_connections();
@@ -398,6 +410,7 @@ int main(void)
         TEST(first_come_first_served),
         TEST(an_exchange_has_its_whole_time_once_its_turn_has_come),
         TEST(one_that_waits_all_its_time_is_not_reached),
+        TEST(one_may_wait_for_its_turn_less_long_than_it_may_take),
         TEST(closing_the_client_ends_what_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -333,6 +333,17 @@ static void after_forward_until_no_confirmation_is_sent_but_a_look(void **state)
     assert_int_equal(fixture->order->order.failure.reason, REASON_PAYMENT_UNAVAILABLE);
 }
 
+static void a_confirmation_waits_for_its_turn_until_forward_until_at_most(void **state)
+{
+    struct fixture *fixture = *state;
+
+    EXPECT(fixture, FAKE_OPEN, .result = EFFECT_DONE, .happens = true, .delay_ms = 58000);
+    fixture_call(fixture, 120000);
+    fixture_run(fixture, 60000);
+    assert_in_range(fixture->payment.confirm_turn_ms, 1, 2000);
+    assert_left(fixture, ORDER_FULFILLED, 1, 1, 1);
+}
+
 static void a_payment_that_proves_confirmed_goes_on_however_late(void **state)
 {
     struct fixture *fixture = *state;
@@ -682,6 +693,7 @@ int main(void)
         TEST(asked_to_look_it_looks),
         TEST(a_charge_of_unknown_fate_is_answered_in_time_and_goes_on_alone),
         TEST(after_forward_until_no_confirmation_is_sent_but_a_look),
+        TEST(a_confirmation_waits_for_its_turn_until_forward_until_at_most),
         TEST(a_payment_that_proves_confirmed_goes_on_however_late),
         TEST(a_tainted_shipment_that_is_refused_is_recalled_all_the_same),
         TEST(a_shipment_that_has_left_fulfils_the_order_with_its_id),
