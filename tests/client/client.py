@@ -20,6 +20,7 @@ import harness
 DOMAIN = "orders.shop.v1"
 TRAILER_SIZE_MAX = 6 * 1024
 CALL_SECONDS = 20
+TOLD_SECONDS = 60
 
 
 def make_stubs():
@@ -133,6 +134,33 @@ class Refused(Exception):
         return [violation.field for violation in self.violations]
 
 
+class Unanswered(Exception):
+    """Said by the caller's own gRPC, so without details: the connection was lost, nobody listened, or (on a machine
+    with too much to do) the deadline passed with the answer on its way."""
+
+    def __init__(self, rpc_error):
+        self.code = rpc_error.code().name
+        super().__init__(f"{self.code}: {rpc_error.details()}")
+        assert self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"), self
+
+
+def error_of(rpc_error):
+    """What came instead of an answer: what the service sends has details."""
+    has_details = any(key == "grpc-status-details-bin" for key, _ in rpc_error.trailing_metadata() or ())
+    return Refused(rpc_error) if has_details else Unanswered(rpc_error)
+
+
+def until_told(ask):
+    """The first answer of the service to ask(): a call that the client's own clock ended is made again."""
+    def told():
+        try:
+            return ask()
+        except Unanswered as error:
+            assert error.code == "DEADLINE_EXCEEDED", error
+            return None
+    return harness.wait_until(told, TOLD_SECONDS, "an answer in time")
+
+
 class refused:
     """with refused("NOT_FOUND", "PRODUCT_NOT_FOUND") as error: … and then error.value"""
 
@@ -164,7 +192,7 @@ class Service:
             try:
                 return method(request, timeout=timeout, **options)
             except grpc.RpcError as error:
-                raise Refused(error) from None
+                raise error_of(error) from None
         return call
 
 
@@ -231,6 +259,11 @@ class Shop:
         return self.orders.ProcessOrder(
             orders.ProcessOrderRequest(id=getattr(order, "id", order), payment_method=card, **fields), timeout)
 
+    def process_soon(self, order, card="pm_card_visa", **fields):
+        """A call under way; answer_of tells how it ended."""
+        return orders_pb2_grpc.OrdersStub(self.channel).ProcessOrder.future(
+            orders.ProcessOrderRequest(id=order.id, payment_method=card, **fields), timeout=TOLD_SECONDS)
+
     @staticmethod
     def place_request(*pairs, **fields):
         fields = {"customer_id": "ada", "lines": lines(*pairs), "ship_to": address(),
@@ -251,6 +284,14 @@ class Shop:
             order = self.order(order_id)
             return order if order.state in resting else None
         return harness.wait_until(look, CALL_SECONDS, f"order {order_id} to rest")
+
+
+def answer_of(call):
+    """Of a call that was under way: the message, or Refused as a value."""
+    try:
+        return call.result()
+    except grpc.RpcError as error:
+        return Refused(error)
 
 
 def at_once(count, work):

@@ -10,13 +10,16 @@ import signal
 import subprocess
 
 import harness
-from client import Order, OrderStep, Refused, Shop, address, lines, orders, request_id, unique
+from client import (Order, OrderStep, Refused, Shop, Unanswered, address, lines, orders, request_id, unique,
+                    until_told)
 
 PROCESS, PLACE = "ProcessOrder", "PlaceOrder"
 AT_REST = {"PENDING", "FULFILLED", "FAILED", "CANCELLED", "STUCK"}
-REST_SECONDS = 40
+REST_SECONDS = 60
 STOCK = 10
 QUANTITY = 3
+# How long a fault holds one try back: less than TRY_TIMEOUT by default, and enough that no breaker opens soon.
+HOLD_MS = 2000
 
 
 class Stand:
@@ -43,6 +46,16 @@ class Stand:
     def add_fault(self, path, mode, count=-1, **more):
         self.sandbox.add_fault(path=path, mode=mode, count=count, **more)
 
+    @contextlib.contextmanager
+    def held(self, *rules):
+        """Calls of these paths get no answer; try after try, until the block ends."""
+        for path, mode in rules:
+            self.add_fault(path, mode, delayMs=HOLD_MS)
+        try:
+            yield
+        finally:
+            self.sandbox.clear_faults()
+
     def state(self, order_id):
         return Order.State.Name(self.shop.order(order_id).state)
 
@@ -51,6 +64,12 @@ class Stand:
             order = self.shop.order(order_id)
             return order if Order.State.Name(order.state) in states else None
         return harness.wait_until(look, REST_SECONDS, f"order {order_id} to be {' or '.join(sorted(states))}")
+
+    def wait_for_fault(self, order_id, mode):
+        """A call about the order has met that fault."""
+        def look():
+            return any(call["fault"] == mode for call in self.sandbox.ledger(order_id)["calls"])
+        harness.wait_until(look, REST_SECONDS, f"{mode} to strike {order_id}")
 
     def at_rest(self, order_id):
         return self.wait_for(order_id, AT_REST)
@@ -70,7 +89,7 @@ class Stand:
         product = self.shop.product()
 
         def place():
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(Refused, Unanswered):
                 return self.shop.place((product, 1))
         harness.wait_until(place, REST_SECONDS, "the stand to be well again")
 
@@ -96,7 +115,7 @@ class Call:
     def send(self, seconds=20):
         """The confirmation or the refusal."""
         try:
-            answer = getattr(self.stand.shop.orders, self.method)(self.request, seconds)
+            answer = until_told(lambda: getattr(self.stand.shop.orders, self.method)(self.request, seconds))
             order_id = answer.order_id
         except Refused as error:
             answer = error
