@@ -14,6 +14,8 @@ import harness
 
 ORDER = "ord_1"
 AMOUNT = 1250
+HELD_MS = 3000  # so long that a busy client, too, comes before it is over
+SECONDS = 20
 NO_ANSWER = (http.client.HTTPException, OSError)
 
 
@@ -281,19 +283,19 @@ def test_a_repeated_answer_lies_too_but_only_while_the_fault_lasts(door):
 
 def test_a_late_effect_comes_though_the_client_has_gone(door):
     payment = door.opened()
-    door.fault("late", "confirm", count=1, delayMs=300)
+    door.fault("late", "confirm", count=1, delayMs=HELD_MS)
     connection = door.confirm(payment, sends=True)
-    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == "late", 5, "the confirmation")
+    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == "late", SECONDS, "the confirmation")
     connection.close()
     assert door.look(payment)["status"] == "requires_confirmation"
-    harness.wait_until(lambda: door.look(payment)["status"] == "succeeded", 5, "the late effect")
+    harness.wait_until(lambda: door.look(payment)["status"] == "succeeded", SECONDS, "the late effect")
 
 
 def test_a_late_confirmation_of_a_cancelled_payment_is_refused(door):
     payment = door.opened()
-    door.fault("late", "confirm", count=1, delayMs=300)
+    door.fault("late", "confirm", count=1, delayMs=HELD_MS)
     connection = door.confirm(payment, sends=True)
-    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == "late", 5, "the confirmation")
+    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == "late", SECONDS, "the confirmation")
     assert door.cancel(payment)[0] == 200
     status, body, _ = read(connection)
     assert (status, body["error"]["code"]) == (400, "payment_intent_unexpected_state")
@@ -305,7 +307,7 @@ def test_a_cancellation_races_a_confirmation(door, mode, confirm_status, cancel_
     payment = door.opened()
     door.fault(mode, "confirm", count=1)
     connection = door.confirm(payment, sends=True)
-    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == mode, 5, "the confirmation")
+    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == mode, SECONDS, "the confirmation")
     assert door.cancel(payment)[0] == cancel_status
     assert read(connection)[0] == confirm_status
     assert door.look(payment)["status"] == end
@@ -313,9 +315,9 @@ def test_a_cancellation_races_a_confirmation(door, mode, confirm_status, cancel_
 
 def test_latency_delays_all_answers_of_one_api(door):
     payment = door.opened()
-    assert door.control("latency", paymentMs=300)[0] == 204
+    assert door.control("latency", paymentMs=HELD_MS)[0] == 204
     connection = door.confirm(payment, sends=True)
-    harness.wait_until(lambda: door.payment(payment)["status"] == "succeeded", 5, "the effect")
+    harness.wait_until(lambda: door.payment(payment)["status"] == "succeeded", SECONDS, "the effect")
     assert door.ledger(ORDER)["calls"][-1]["status"] == 0, "the effect comes first, the answer later"
     assert read(connection)[0] == 200
     assert door.ledger(ORDER)["calls"][-1]["status"] == 200
@@ -402,9 +404,9 @@ def test_a_key_with_other_parameters_or_another_url_is_refused(door):
 
 def test_a_key_is_in_use_while_its_request_is_held_back(door):
     payment = door.opened()
-    door.fault("late", "confirm", count=1, delayMs=300)
+    door.fault("late", "confirm", count=1, delayMs=HELD_MS)
     connection = door.confirm(payment, "k", sends=True)
-    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == "late", 5, "the confirmation")
+    harness.wait_until(lambda: door.ledger()["calls"][-1]["fault"] == "late", SECONDS, "the confirmation")
     status, body, _ = door.confirm(payment, "k")
     assert (status, body["error"]["code"]) == (409, "idempotency_key_in_use")
     assert read(connection)[0] == 200
@@ -459,7 +461,7 @@ def test_processing_ends_on_demand_or_by_itself(door):
         door.fault("processing", "confirm", count=1, delayMs=mode_delay)
         assert door.confirm(payment)[1]["status"] == "processing"
         if ends is None:
-            harness.wait_until(lambda id=payment: door.look(id)["status"] == "succeeded", 5, "the settlement")
+            harness.wait_until(lambda id=payment: door.look(id)["status"] == "succeeded", SECONDS, "the settlement")
             continue
         assert door.cancel(payment)[0] == 400
         assert door.control("settle", id=payment, succeeds=ends)[0] == 204
@@ -486,7 +488,7 @@ def test_pending_refunds_end_by_themselves(door):
     payment = door.charged()
     door.fault("processing", "refund", count=1, delayMs=100)
     assert door.refund(payment)[1]["status"] == "pending"
-    harness.wait_until(lambda: door.payment(payment)["refunded"] == AMOUNT, 5, "the settlement")
+    harness.wait_until(lambda: door.payment(payment)["refunded"] == AMOUNT, SECONDS, "the settlement")
 
 
 @pytest.mark.parametrize("card, code, decline_code", [
@@ -618,11 +620,11 @@ def test_the_ledger_of_an_order_is_only_that_order(door):
 def test_a_reset_drops_what_is_held_back_and_spares_delayed_answers(door):
     held, delayed = door.opened(), door.opened()
     door.fault("late", "confirm", count=1, delayMs=60000, match=held)
-    door.fault("latency", "confirm", count=1, delayMs=300, match=delayed)
-    door.fault("processing", "confirm", count=1, delayMs=300)
+    door.fault("latency", "confirm", count=1, delayMs=HELD_MS, match=delayed)
+    door.fault("processing", "confirm", count=1, delayMs=HELD_MS)
     door.confirm(door.opened(), "p")
     connections = [door.confirm(payment, "k" + payment, sends=True) for payment in (held, delayed)]
-    harness.wait_until(lambda: door.payment(delayed)["status"] == "succeeded", 5, "the effect")
+    harness.wait_until(lambda: door.payment(delayed)["status"] == "succeeded", SECONDS, "the effect")
     assert door.call("POST", "/ledger/reset")[0] == 204
     with pytest.raises(NO_ANSWER):
         read(connections[0])
@@ -651,7 +653,7 @@ def test_it_ends_cleanly_with_everything_pending(start):
     door.confirm(processing)
     left = door.confirm(gone, sends=True)
     connections = [door.confirm(payment, sends=True) for payment in (held, dripping)]
-    harness.wait_until(lambda: len(door.ledger()["calls"]) == 8, 5, "the calls")
+    harness.wait_until(lambda: len(door.ledger()["calls"]) == 8, SECONDS, "the calls")
     left.close()
     door.ledger()
     door.process.send(15)
