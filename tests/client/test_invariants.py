@@ -45,7 +45,7 @@ def fixture_load(folder, postgres):
     """120 orders through a sandbox that fails now and then, in ways that are made good."""
     sandbox = harness.Sandbox(folder)
     url = postgres.create_database("invariants")
-    orderd = harness.Orderd(folder, url, sandbox, LEASE="1s", TRY_TIMEOUT="400ms")
+    orderd = harness.Orderd(folder, url, sandbox, LEASE="1s")
     shop = Shop(orderd.grpc_addr)
     for path, mode in itertools.product(("payments", "shipping"), ("500_before", "500_after", "reset_after")):
         sandbox.add_fault(path=path, mode=mode, probability=0.05)

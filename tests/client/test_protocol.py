@@ -28,7 +28,7 @@ def test_a_compressed_request_is_unimplemented(shop):
     with pytest.raises(grpc.RpcError) as error:
         shop.channel.unary_unary("/shop.v1.Catalog/GetProduct")(
             catalog.GetProductRequest(id=padding).SerializeToString(),
-            timeout=10, compression=grpc.Compression.Gzip)
+            timeout=20, compression=grpc.Compression.Gzip)
     assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert shop.available(product) == 100  # the connection goes on
 
@@ -51,14 +51,14 @@ def test_errors_are_told_apart_by_reason_not_by_text(shop):
 
 def test_health_knows_the_server_and_its_services(shop):
     for service in ("", "shop.v1.Catalog", "shop.v1.Orders", "liveness"):
-        assert shop.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status == SERVING
+        assert shop.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=20).status == SERVING
     with pytest.raises(grpc.RpcError) as error:
-        shop.health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=5)
+        shop.health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=20)
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
 
 
 def test_health_lists_all_services(shop):
-    statuses = shop.health.List(health_pb2.HealthListRequest(), timeout=5).statuses
+    statuses = shop.health.List(health_pb2.HealthListRequest(), timeout=20).statuses
     assert {name: entry.status for name, entry in statuses.items()} == {
         "": SERVING, "shop.v1.Catalog": SERVING, "shop.v1.Orders": SERVING, "liveness": SERVING}
 
@@ -158,7 +158,7 @@ def test_both_versions_of_reflection_give_a_file_with_all_it_needs(shop, version
                 messages.ServerReflectionRequest(file_by_filename="shop/v1/catalog.proto"),
                 messages.ServerReflectionRequest(file_containing_symbol="no.such.Symbol"),
                 messages.ServerReflectionRequest(list_services="")]
-    by_symbol, by_name, unknown, listing = list(ask(iter(requests), timeout=10))
+    by_symbol, by_name, unknown, listing = list(ask(iter(requests), timeout=20))
     files = [descriptor_pb2.FileDescriptorProto.FromString(file)
              for file in by_symbol.file_descriptor_response.file_descriptor_proto]
     held = {file.name for file in files}
@@ -174,10 +174,10 @@ def test_both_versions_of_reflection_give_a_file_with_all_it_needs(shop, version
 
 def test_a_connection_carries_a_hundred_calls_at_once(orderd):
     shop = Shop(orderd.grpc_addr)
-    watches = [shop.health.Watch(health_pb2.HealthCheckRequest(), timeout=30) for _ in range(100)]
+    watches = [shop.health.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(100)]
     for watch in watches:
         assert next(watch).status == SERVING
-    waiting = shop.health.Check.future(health_pb2.HealthCheckRequest(), timeout=30)
+    waiting = shop.health.Check.future(health_pb2.HealthCheckRequest(), timeout=60)
     with pytest.raises(grpc.FutureTimeoutError):
         waiting.result(timeout=0.3)  # the 101st waits for a stream
     watches[0].cancel()
@@ -190,11 +190,11 @@ def test_a_connection_carries_a_hundred_calls_at_once(orderd):
 def test_calls_beyond_the_limit_are_refused_at_once(own_orderd):
     orderd = own_orderd(MAX_WATCHERS="2")
     shop = Shop(orderd.grpc_addr)
-    watches = [shop.health.Watch(health_pb2.HealthCheckRequest(), timeout=30) for _ in range(2)]
+    watches = [shop.health.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(2)]
     for watch in watches:
         assert next(watch).status == SERVING
     with pytest.raises(grpc.RpcError) as error:
-        next(shop.health.Watch(health_pb2.HealthCheckRequest(), timeout=30))
+        next(shop.health.Watch(health_pb2.HealthCheckRequest(), timeout=60))
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     shop.product()  # and nothing else suffers
     shop.close()
