@@ -19,7 +19,7 @@ from stand import (HOLD_MS, PLACE, PROCESS, QUANTITY, REST_SECONDS, STOCK, Call,
                    start_postgres, steps_of, stop_postgres, stopped_postgres)
 
 FAILED_PRECONDITION, UNAVAILABLE, INTERNAL = "FAILED_PRECONDITION", "UNAVAILABLE", "INTERNAL"
-DELAYS = {"timeout": {"delayMs": HOLD_MS}, "timeout_after": {"delayMs": HOLD_MS}, "processing": {"delayMs": 8000}}
+DELAYS = {"timeout": {"delayMs": HOLD_MS}, "timeout_after": {"delayMs": HOLD_MS}, "processing": {"delayMs": 11000}}
 CHARGE_HELD = (("confirm", "timeout"), ("look", "timeout"))
 REFUND_HELD = (("refund", "timeout"), ("look_refunds", "timeout"))
 

@@ -12,7 +12,7 @@ import pytest
 
 import harness
 from ledger import payments_of
-from client import Order, Shop, health_pb2, money, refused, unique
+from client import Order, Shop, health_pb2, money, refused, unique, until_told
 
 SERVING, NOT_SERVING = 1, 2
 
@@ -159,12 +159,12 @@ def test_a_payment_provider_that_is_down_fails_the_order_and_invites_a_retry(own
 
 
 def test_a_shipping_service_that_is_down_leaves_a_paid_order_that_goes_on(own_orderd, sandbox):
-    orderd = own_orderd(FULFILLMENT_URL=f"http://127.0.0.1:{harness.free_port()}", FULFILL_TIME="8s")
+    orderd = own_orderd(FULFILLMENT_URL=f"http://127.0.0.1:{harness.free_port()}", FULFILL_TIME="9s")
     shop = Shop(orderd.grpc_addr)
     product = shop.product(stock=3)
     order = shop.create((product, 1))
     with refused("UNAVAILABLE", "FULFILLMENT_PENDING") as error:
-        shop.process(order, timeout=6)
+        until_told(lambda: shop.process(order, timeout=4, request_id=order.id))
     assert error.value.retry is None
     assert error.value.pushback == "-1"
     assert error.value.resource.resource_name == order.id

@@ -63,7 +63,7 @@ def cancel(shop, order):
 
 def process_unheard(shop, order, **fields):
     """ProcessOrder, whatever its answer."""
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(Refused, Unanswered):
         shop.process(order, **fields)
 
 
