@@ -143,6 +143,25 @@ const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
         "SELECT ord, removed FROM remove_old_keys($1, $2)",
         {PG_INT4, PG_INT8, PG_END}},
 
+    /* state, older_ms, before, limit */
+    [PG_OPERATOR_LIST] = {"operator_list", PG_LANE_READ, true,
+        "SELECT ord, id, body FROM find_orders($1, $2, $3, $4)",
+        {PG_TEXT, PG_INT8, PG_UUID, PG_INT4, PG_END}},
+
+    [PG_OPERATOR_SHOW] = {"operator_show", PG_LANE_READ, true,
+        "SELECT (q.place - 1)::int4, order_json(o)::text"
+        " FROM unnest($1) WITH ORDINALITY AS q (order_id, place) JOIN orders o ON o.id = q.order_id",
+        {PG_UUID, PG_END}},
+
+    /* id, to, who, why. Not repeatable: the second time the order is not stuck any more. */
+    [PG_OPERATOR_MEND] = {"operator_mend", PG_LANE_STOCK, false,
+        "SELECT ord, result, state, revision FROM mend_orders($1, $2, $3, $4)",
+        {PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_END}},
+
+    [PG_ORDERS_SAMPLE] = {"orders_sample", PG_LANE_READ, true,
+        "SELECT ord, stuck, undoing, oldest_ms FROM sample_orders($1)",
+        {PG_INT4, PG_END}},
+
     [PG_STATEMENT_COUNT] = {.name = NULL},
 };
 /* clang-format on */

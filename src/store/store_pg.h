@@ -1,7 +1,8 @@
-/* The stores over PostgreSQL: three small adapters over one pool. */
+/* The stores over PostgreSQL: small adapters over one pool. */
 #pragma once
 
 #include "port/catalog_store.h"
+#include "port/operator_store.h"
 #include "port/order_store.h"
 #include "port/saga_store.h"
 #include "store/pg_batch.h"
@@ -25,3 +26,9 @@ struct saga_store_pg {
     struct pg_pool *pool;
 };
 void saga_store_pg_init(struct saga_store_pg *store, struct pg_pool *pool);
+
+struct operator_store_pg {
+    struct operator_store base;
+    struct pg_pool *pool;
+};
+void operator_store_pg_init(struct operator_store_pg *store, struct pg_pool *pool);

@@ -31,7 +31,7 @@ LIVE = ("ACCEPTED", "LEFT")
 # A claim that took the stock, or was refused it. The only events that begin an attempt.
 CLAIM = ("RESERVING", "CHARGING", "FAILED")
 # Where an event may lead. A state leads to itself when something is written down in it, and passes over
-# the undos that are true already; STUCK leads back by hand only.
+# the undos that are true already; out of STUCK, back or to an end, by hand only.
 EDGES = {
     "PENDING": (*CLAIM, "CANCELLED"),
     "RESERVING": ("RESERVING", "CHARGING", "RELEASING", "FAILED", "CANCELLED"),
@@ -40,7 +40,7 @@ EDGES = {
     "RECALLING": ("RECALLING", "FULFILLED", "REFUNDING", "STUCK"),
     "REFUNDING": ("REFUNDING", "RELEASING", "FAILED", "CANCELLED", "STUCK"),
     "RELEASING": ("RELEASING", "FAILED", "CANCELLED", "STUCK"),
-    "STUCK": ("RECALLING", "REFUNDING", "RELEASING"),
+    "STUCK": ("RECALLING", "REFUNDING", "RELEASING", "FAILED", "CANCELLED"),
     "FAILED": (*CLAIM, "CANCELLED"),
     "FULFILLED": (),
     "CANCELLED": (),
@@ -119,6 +119,11 @@ SQL = {
         JOIN unnest(%(done_edge)s::text[], %(done_step)s::text[]) AS d (edge, step)
              ON d.edge = w.from_state || ' ' || w.state
         WHERE (w.step, w.outcome) IS DISTINCT FROM (d.step, 'DONE')""", """
+        SELECT 'order ' || w.order_id, format('goes from %s to %s (revision %s) by the hand of %s', w.from_state,
+               w.state, w.revision, coalesce(w.operator, 'nobody'))
+        FROM (SELECT *, lag(state) OVER (PARTITION BY order_id ORDER BY revision) AS from_state
+              FROM order_event) w
+        WHERE (w.from_state IS NOT DISTINCT FROM 'STUCK') <> (w.operator IS NOT NULL)""", """
         SELECT 'order ' || o.id, format('is %s, revision %s, attempt %s; its events end with %s, %s, %s',
                o.state, o.revision, o.attempt, coalesce(e.state, 'nothing'), e.revision, e.attempt)
         FROM orders o
