@@ -7,6 +7,7 @@
  * A second signal ends the process at once: everything that matters is in the database. */
 #include "app/app.h"
 
+#include "app/desk.h"
 #include "app/observer.h"
 #include "app/schema.h"
 #include "app/worker.h"
@@ -56,6 +57,7 @@ struct app {
     struct http_door *http_door;
     uint32_t http_connections_max;
     uint32_t drained_count; /* doors */
+    struct desk desk;
     struct http_admin *admin;
     struct event *signals[SIGNAL_COUNT];
     struct clock_timer tick;
@@ -105,6 +107,7 @@ static void publish_gauges(const struct app *app)
         orders += atomic_load(&app->workers[i].order_count);
     }
     metrics_set(METRIC_ORDERS_IN_FLIGHT, 0, orders);
+    metrics_set(METRIC_DB_UP, 0, app->schema_ready && database_is_up(app));
 }
 
 /* Health follows the database: up at once, down only after two seconds, so that one lost connection
@@ -242,7 +245,7 @@ static enum status build_workers(struct app *app, struct error *err)
         }
     }
     app->loop = app->workers[0].loop;
-    app->workers[0].removes_keys = true;
+    app->workers[0].has_chores = true;
     return STATUS_OK;
 }
 
@@ -296,8 +299,19 @@ static enum status build_doors(struct app *app, struct error *err)
     if (build_grpc_door(app, err) || build_http_door(app, err)) {
         return err->status;
     }
+    app->desk = (struct desk){
+        .workers = app->workers, .worker_count = app->worker_count, .batch_max = config->batch_max};
+    /* The admin port is served by the loop of worker 0, and so are its questions to the database. */
+    const struct http_desk_config desk = {
+        .site = app->site,
+        .store = &app->workers[0].operator_store.base,
+        .clock = loop_clock(app->loop),
+        .print_batches = desk_print_batches,
+        .pause_recovery = desk_pause_recovery,
+        .arg = &app->desk,
+    };
     const struct http_admin_config admin = {
-        .address = config->admin_addr, .is_ready = app_is_ready, .arg = app};
+        .address = config->admin_addr, .is_ready = app_is_ready, .arg = app, .desk = &desk};
     return http_admin_new(app->loop, &admin, &app->admin, err);
 }
 

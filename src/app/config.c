@@ -70,7 +70,7 @@ static const struct setting settings[] = {
     TEXT("GRPC_ADDR",            ADDRESS, grpc_addr,  "0.0.0.0:50051",  "gRPC"),
     TEXT("HTTP_ADDR",            ADDRESS, http_addr,  "0.0.0.0:8080",   "HTTP/JSON gateway and the page"),
     TEXT("CORS_ORIGINS",         ORIGINS, cors_origins, "",             "origins whose pages may use the gateway (https://shop.example ...), or *; empty: none"),
-    TEXT("ADMIN_ADDR",           ADDRESS, admin_addr, "127.0.0.1:9090", "/metrics, /livez, /readyz"),
+    TEXT("ADMIN_ADDR",           ADDRESS, admin_addr, "127.0.0.1:9090", "/metrics, /livez, /readyz; /debug for the person on call (orderctl)"),
     TEXT("DATABASE_URL",         TEXT,    database_url, "",             "PostgreSQL (required): libpq connection string, several hosts allowed"),
     TEXT("PAYMENT_URL",          URL,     payment_url, "",              "Stripe-shaped payment API (required)"),
     TEXT("PAYMENT_API_KEY_FILE", FILE,    payment_api_key_file, "",     "file with the payment API's secret key"),

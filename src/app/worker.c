@@ -16,12 +16,43 @@ enum {
     PROVIDER_CONNECTIONS = 1024
 };
 
-/* What other threads want to know of this loop, written down four times a second. */
+static void publish_figures(struct worker *worker)
+{
+    struct worker_figures *out = &worker->figures;
+    struct pg_pool_figures figures;
+
+    pg_pool_read_figures(worker->pool, &figures);
+    for (int i = 0; i < PG_LANE_COUNT; i++) {
+        atomic_store(&out->lanes[i].connections, figures.lanes[i].connections);
+        atomic_store(&out->lanes[i].ready, figures.lanes[i].ready);
+    }
+    for (int i = 0; i < PG_STATEMENT_COUNT; i++) {
+        atomic_store(&out->statements[i].waiting, figures.statements[i].waiting);
+        atomic_store(&out->statements[i].flying, figures.statements[i].flying);
+        atomic_store(&out->statements[i].last_batch, figures.statements[i].last_batch);
+    }
+    atomic_store(&out->payment_breaker, (unsigned)worker->payment.provider.breaker.state);
+    atomic_store(&out->fulfillment_breaker, (unsigned)worker->fulfillment.provider.breaker.state);
+}
+
+/* Recovery runs while it may and nobody has paused it. */
+static void heed_recovery(struct worker *worker)
+{
+    bool recovers = worker->may_recover && !atomic_load(&worker->recovery_paused);
+    if (recovers != worker->recovers) {
+        worker->recovers = recovers;
+        saga_driver_recover(worker->saga_driver, recovers);
+    }
+}
+
+/* What other threads want to know of this loop, and want of it, four times a second. */
 static void on_tick(struct clock_timer *timer)
 {
     struct worker *worker = CONTAINER_OF(timer, struct worker, tick);
     atomic_store(&worker->is_up, pg_pool_is_up(worker->pool));
     atomic_store(&worker->order_count, saga_driver_count(worker->saga_driver));
+    publish_figures(worker);
+    heed_recovery(worker);
     clock_timer_start(loop_clock(worker->loop), timer, TICK_MS);
 }
 
@@ -64,7 +95,9 @@ static bool worker_init_store(struct worker *worker, const struct config *config
     catalog_store_pg_init(&worker->catalog_store, worker->pool, worker->random);
     order_store_pg_init(&worker->order_store, worker->pool);
     saga_store_pg_init(&worker->saga_store, worker->pool);
-    return retention_pg_init(&worker->retention, worker->pool, loop_clock(worker->loop));
+    operator_store_pg_init(&worker->operator_store, worker->pool);
+    return retention_pg_init(&worker->retention, worker->pool, loop_clock(worker->loop)) &&
+           sample_pg_init(&worker->sample, worker->pool, loop_clock(worker->loop));
 }
 
 static bool worker_init_clients(struct worker *worker, const struct config *config)
@@ -157,6 +190,7 @@ void worker_deinit(struct worker *worker)
         pg_pool_free(worker->pool);
     }
     retention_pg_deinit(&worker->retention);
+    sample_pg_deinit(&worker->sample);
     order_watches_free(worker->service.order_watches);
     if (worker->saga_driver != NULL) {
         saga_driver_free(worker->saga_driver);
@@ -204,9 +238,11 @@ static void on_schema(struct letter *letter)
     struct worker *worker = CONTAINER_OF(letter, struct worker, schema_letter);
     memcpy(worker->service.page_key, worker->page_key, PAGE_KEY_SIZE);
     worker->service.page_key_set = true;
-    saga_driver_recover(worker->saga_driver, true);
-    if (worker->removes_keys) {
+    worker->may_recover = true;
+    heed_recovery(worker);
+    if (worker->has_chores) {
         retention_pg_start(&worker->retention);
+        sample_pg_start(&worker->sample);
     }
 }
 
@@ -233,8 +269,10 @@ static void on_drained(void *arg)
 static void on_drain(struct letter *letter)
 {
     struct worker *worker = CONTAINER_OF(letter, struct worker, drain_letter);
-    saga_driver_recover(worker->saga_driver, false);
+    worker->may_recover = false;
+    heed_recovery(worker);
     retention_pg_stop(&worker->retention);
+    sample_pg_stop(&worker->sample);
     saga_driver_drain(worker->saga_driver, on_drained, worker);
 }
 

@@ -11,11 +11,23 @@
 #include "runtime/loop.h"
 #include "service/service.h"
 #include "store/retention_pg.h"
+#include "store/sample_pg.h"
 #include "store/store_pg.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+
+/* What goes on in a worker: written by it at every tick, read by any thread, each number for itself. */
+struct worker_figures {
+    struct {
+        atomic_uint connections, ready;
+    } lanes[PG_LANE_COUNT];
+    struct {
+        atomic_uint waiting, flying, last_batch;
+    } statements[PG_STATEMENT_COUNT];
+    atomic_uint payment_breaker, fulfillment_breaker; /* enum breaker_state */
+};
 
 struct worker {
     struct loop *loop;
@@ -24,8 +36,11 @@ struct worker {
     struct catalog_store_pg catalog_store;
     struct order_store_pg order_store;
     struct saga_store_pg saga_store;
+    struct operator_store_pg operator_store;
     struct retention_pg retention;
-    bool removes_keys; /* one worker of the process does; set before its thread starts */
+    struct sample_pg sample;
+    bool
+        has_chores; /* retention, sample: one worker of the process; set before its thread starts */
     struct http_client *payment_http, *fulfillment_http;
     struct payment_stripe payment;
     struct fulfillment_http fulfillment;
@@ -39,6 +54,9 @@ struct worker {
     /* Written by the worker at every tick, read by any thread. */
     atomic_bool is_up;       /* PostgreSQL can be asked */
     atomic_uint order_count; /* orders in flight */
+    struct worker_figures figures;
+    atomic_bool recovery_paused; /* written by any thread, heeded at the next tick */
+    bool may_recover, recovers;
     /* Messages to the worker's loop. */
     struct letter schema_letter, drain_letter;
     const uint8_t *page_key; /* of schema_letter */

@@ -8,6 +8,8 @@
  * now and is ignored; in HALF_OPEN any news is as good as the probe's. */
 #include "client/breaker.h"
 
+#include "base/macros.h"
+
 #include <assert.h>
 
 void breaker_init(struct breaker *breaker, uint32_t failures_max, int64_t open_ms)
@@ -16,6 +18,15 @@ void breaker_init(struct breaker *breaker, uint32_t failures_max, int64_t open_m
     assert(open_ms > 0);
     *breaker =
         (struct breaker){.state = BREAKER_CLOSED, .failures_max = failures_max, .open_ms = open_ms};
+}
+
+const char *breaker_state_name(enum breaker_state state)
+{
+    static const char *const names[] = {
+        [BREAKER_CLOSED] = "CLOSED", [BREAKER_OPEN] = "OPEN", [BREAKER_HALF_OPEN] = "HALF_OPEN"};
+
+    assert((unsigned)state < COUNT_OF(names));
+    return names[state];
 }
 
 bool breaker_is_ready(const struct breaker *breaker, int64_t now_ms)

@@ -23,6 +23,7 @@ struct breaker {
 void breaker_init(struct breaker *breaker, uint32_t failures_max, int64_t open_ms);
 /* Whether a try may be made now; true in HALF_OPEN for one caller, who must report. */
 bool breaker_allow(struct breaker *breaker, int64_t now_ms);
+const char *breaker_state_name(enum breaker_state state); /* "CLOSED" */
 /* As breaker_allow but promises nothing: would a try be allowed? */
 bool breaker_is_ready(const struct breaker *breaker, int64_t now_ms);
 /* The try said neither: it neither counts nor interrupts a row, and another one may look instead. */

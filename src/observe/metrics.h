@@ -25,11 +25,17 @@
     X(ORDERS_FAILED,           COUNTER,   "orders_failed_total",                 "reason",        "Attempts that ended in FAILED or CANCELLED") \
     X(ORDERS_STUCK,            COUNTER,   "orders_stuck_total",                  NULL,            "Orders that need a person") \
     X(ORDERS_TAKEN_OVER,       COUNTER,   "orders_taken_over_total",             NULL,            "Orders continued after their owner had gone") \
+    X(ORDERS_STUCK_NOW,        GAUGE,     "orders_stuck",                        NULL,            "Orders that are STUCK, of all replicas") \
+    X(ORDERS_UNDOING,          GAUGE,     "orders_undoing",                      NULL,            "Orders being recalled, refunded or released, of all replicas") \
+    X(ORDERS_OLDEST,           GAUGE,     "orders_oldest_not_at_rest_seconds",   NULL,            "Age of the oldest attempt that is under way, of all replicas") \
+    X(RECOVERY_PAUSED,         GAUGE,     "recovery_paused",                     NULL,            "1 while this process takes over no orders, because somebody said so") \
     X(STEP_SECONDS,            HISTOGRAM, "saga_step_duration_seconds",          "step",          "Time a step of an order took") \
     X(STEPS,                   COUNTER,   "saga_steps_total",                    "step_outcome",  "Steps of orders, by outcome") \
     X(DB_BATCHES,              COUNTER,   "db_client_batches_total",             "statement",     "Batches sent to PostgreSQL") \
+    X(DB_FULL,                 COUNTER,   "db_client_batches_full_total",        "statement",     "Batches that left at BATCH_MAX while more waited") \
     X(DB_ROWS,                 COUNTER,   "db_client_batch_requests_total",      "statement",     "Requests sent in batches") \
     X(DB_SECONDS,              HISTOGRAM, "db_client_operation_duration_seconds","statement",     "Time a batch took") \
+    X(DB_UP,                   GAUGE,     "db_client_up",                        NULL,            "1 while PostgreSQL can be asked for everything") \
     X(DB_CONNECTIONS,          GAUGE,     "db_client_connections",               NULL,            "Connections to PostgreSQL that are ready") \
     X(DB_WAITING,              GAUGE,     "db_client_requests_waiting",          NULL,            "Requests that wait for a batch") \
     X(DB_FAILURES,             COUNTER,   "db_client_failures_total",            NULL,            "Batches that failed") \

@@ -43,6 +43,7 @@ static struct store_call *pg_queue_pop(struct pg_pool *pool, struct pg_queue *qu
     STAILQ_REMOVE_HEAD(&queue->waiting, adapter.link);
     assert(pool->waiting_count > 0);
     pool->waiting_count--;
+    queue->waiting_count--;
     return call;
 }
 
@@ -51,6 +52,7 @@ static void pg_queue_return(struct pg_pool *pool, struct pg_queue *queue, struct
 {
     STAILQ_INSERT_HEAD(&queue->waiting, call, adapter.link);
     pool->waiting_count++;
+    queue->waiting_count++;
     pg_queue_list(pool, queue);
 }
 
@@ -104,6 +106,7 @@ void pg_batch_start(struct pg_pool *pool, const struct pg_batch_codec *codec,
     }
     STAILQ_INSERT_TAIL(&queue->waiting, call, adapter.link);
     pool->waiting_count++;
+    queue->waiting_count++;
     pg_queue_list(pool, queue);
 
     const struct pg_lane_state *lane = &pool->lanes[queue->statement->lane];
@@ -258,6 +261,9 @@ static void pg_batch_send(struct pg_flight *flight, struct pg_queue *queue)
     }
     metrics_add(METRIC_DB_BATCHES, series, 1);
     metrics_add(METRIC_DB_ROWS, series, flight->count);
+    if (flight->count == pool->config.batch_max && !STAILQ_EMPTY(&queue->waiting))
+        metrics_add(METRIC_DB_FULL, series, 1);
+    queue->last_batch = flight->count;
     flight->queue = queue;
     flight->sent_us = now_us();
     pool->ops->execute(flight->conn, queue->statement, &queue->params, pg_batch_done, flight);
@@ -317,6 +323,7 @@ static int64_t pg_queue_expire(struct pg_pool *pool, struct pg_queue *queue, boo
         next_ms = MIN_OF(next_ms, call->deadline_ms);
         STAILQ_INSERT_TAIL(&kept, call, adapter.link);
         pool->waiting_count++;
+        queue->waiting_count++;
     }
     STAILQ_CONCAT(&queue->waiting, &kept);
     if (STAILQ_EMPTY(&queue->waiting) && queue->is_listed) {

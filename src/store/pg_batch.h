@@ -78,5 +78,19 @@ void pg_pool_free(struct pg_pool *pool);
 void pg_batch_start(struct pg_pool *pool, const struct pg_batch_codec *codec,
                     struct store_call *call);
 
+/* What goes on in a pool at this moment: for the person on call. */
+struct pg_lane_figures {
+    uint32_t connections, ready;
+};
+struct pg_statement_figures {
+    uint32_t waiting, flying; /* requests */
+    uint32_t last_batch;      /* requests in the batch that was sent last */
+};
+struct pg_pool_figures {
+    struct pg_lane_figures lanes[PG_LANE_COUNT];
+    struct pg_statement_figures statements[PG_STATEMENT_COUNT];
+};
+void pg_pool_read_figures(const struct pg_pool *pool, struct pg_pool_figures *out);
+
 /* Every lane has a connection that is ready or busy with a command: for readiness. */
 bool pg_pool_is_up(const struct pg_pool *pool);

@@ -233,6 +233,27 @@ bool pg_pool_is_up(const struct pg_pool *pool)
     return true;
 }
 
+static void count_flight(const struct pg_flight *flight, struct pg_pool_figures *figures)
+{
+    struct pg_lane_figures *lane = &figures->lanes[flight->lane];
+
+    lane->connections++;
+    lane->ready += flight->is_up;
+    if (flight->queue != NULL)
+        figures->statements[flight->queue - flight->pool->queues].flying += flight->count;
+}
+
+void pg_pool_read_figures(const struct pg_pool *pool, struct pg_pool_figures *out)
+{
+    *out = (struct pg_pool_figures){0};
+    for (uint32_t i = 0; i < MIN_OF(pool->queue_count, PG_STATEMENT_COUNT); i++) {
+        out->statements[i].waiting = pool->queues[i].waiting_count;
+        out->statements[i].last_batch = pool->queues[i].last_batch;
+    }
+    for (uint32_t i = 0; i < pool->config.connection_count; i++)
+        count_flight(&pool->flights[i], out);
+}
+
 void pg_pool_register_metrics(void)
 {
     char labels[PG_STATEMENT_COUNT][64];
@@ -243,6 +264,7 @@ void pg_pool_register_metrics(void)
         list[i] = labels[i];
     }
     metrics_series(METRIC_DB_BATCHES, list, PG_STATEMENT_COUNT);
+    metrics_series(METRIC_DB_FULL, list, PG_STATEMENT_COUNT);
     metrics_series(METRIC_DB_ROWS, list, PG_STATEMENT_COUNT);
     metrics_series(METRIC_DB_SECONDS, list, PG_STATEMENT_COUNT);
 }

@@ -11,6 +11,8 @@ struct pg_queue {
     const struct pg_statement *statement;
     const struct pg_batch_codec *codec; /* NULL until the first request */
     struct pg_calls waiting;
+    uint32_t waiting_count;
+    uint32_t last_batch;     /* requests in the batch that was sent last */
     struct pg_params params; /* of the batch being formed; its memory is reused */
     STAILQ_ENTRY(pg_queue) link;
     bool is_listed; /* in its lane's list; exactly while somebody waits */

@@ -1,4 +1,4 @@
-/* The admin port. Three pages, no state; the figures are observe/metrics', readiness is app/'s. */
+/* The admin port. Three pages and the way to the desk; the figures are observe/metrics', readiness is app/'s. */
 #include "edge/http/http_admin.h"
 
 #include "base/buf.h"
@@ -24,6 +24,7 @@ enum {
 
 struct http_admin {
     struct http_admin_config config;
+    struct http_desk *desk;
     struct evhttp *http;
     uint16_t port;
 };
@@ -98,12 +99,17 @@ static const struct page {
     {"/readyz", get_readyz},
 };
 
-static const struct page *find_page(struct evhttp_request *request)
+static const char *path_of(struct evhttp_request *request)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
     const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
 
-    for (size_t i = 0; path != NULL && i < COUNT_OF(pages); i++) {
+    return path == NULL ? "" : path;
+}
+
+static const struct page *find_page(const char *path)
+{
+    for (size_t i = 0; i < COUNT_OF(pages); i++) {
         if (strcmp(path, pages[i].path) == 0) {
             return &pages[i];
         }
@@ -113,16 +119,20 @@ static const struct page *find_page(struct evhttp_request *request)
 
 static void on_request(struct evhttp_request *request, void *arg)
 {
+    struct http_admin *admin = arg;
     const enum evhttp_cmd_type method = evhttp_request_get_command(request);
-    const struct page *page = find_page(request);
+    const char *path = path_of(request);
+    const struct page *page = find_page(path);
 
-    if (page == NULL) {
+    if (admin->desk != NULL && http_desk_has(path)) {
+        http_desk_handle(admin->desk, request);
+    } else if (page == NULL) {
         reply_line(request, HTTP_NOTFOUND, "no such page");
     } else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
         reply_line(request, HTTP_BADMETHOD, "only GET and HEAD");
     } else {
-        page->get(arg, request);
+        page->get(admin, request);
     }
 }
 
@@ -130,7 +140,7 @@ static void configure(struct http_admin *admin)
 {
     evhttp_set_timeout(admin->http, TIMEOUT_S);
     evhttp_set_max_headers_size(admin->http, HEADERS_SIZE_MAX);
-    /* Nobody reads a body here, but one has to be let in to be told that only GET is served. */
+    /* Small: only the desk reads one. */
     evhttp_set_max_body_size(admin->http, BODY_SIZE_MAX);
     /* All that evhttp knows, so that on_request can say which are allowed. */
     evhttp_set_allowed_methods(admin->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
@@ -155,8 +165,10 @@ enum status http_admin_new(struct loop *loop, const struct http_admin_config *co
         http_admin_free(admin);
         return status;
     }
+    admin->desk = config->desk == NULL ? NULL : http_desk_new(config->desk);
     admin->http = evhttp_new(loop_base(loop));
-    if (admin->http == NULL || evhttp_accept_socket(admin->http, fd) != 0) {
+    if (admin->http == NULL || (config->desk != NULL && admin->desk == NULL) ||
+        evhttp_accept_socket(admin->http, fd) != 0) {
         close(fd);
         http_admin_free(admin);
         return error_set(err, REASON_OUT_OF_MEMORY);
@@ -176,6 +188,7 @@ void http_admin_free(struct http_admin *admin)
     if (admin == NULL) {
         return;
     }
+    http_desk_free(admin->desk);
     if (admin->http != NULL) {
         evhttp_free(admin->http); /* closes the socket too */
     }

@@ -1,8 +1,10 @@
-/* The admin port: GET /metrics, /livez, /readyz. Small and local, over libevent's evhttp, which is
- * good enough for a port that only the cluster's own probes and collectors reach. */
+/* The admin port: GET /metrics, /livez, /readyz, and the desk of the person on call (http_desk). Small and
+ * local, over libevent's evhttp, which is good enough for a port that only the cluster's own probes,
+ * collectors and operators reach. */
 #pragma once
 
 #include "base/error.h"
+#include "edge/http/http_desk.h"
 #include "runtime/loop.h"
 
 #include <stdbool.h>
@@ -15,6 +17,7 @@ struct http_admin_config {
     /* Whether calls can be served now; `why` (one line, no secrets) is printed by /readyz. */
     bool (*is_ready)(void *arg, const char **out_why);
     void *arg;
+    const struct http_desk_config *desk; /* NULL: there is none */
 };
 
 /* Listens at once; a taken port is an error in words. */

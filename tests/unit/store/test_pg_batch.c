@@ -383,6 +383,29 @@ static void one_more_than_batch_max_waits_for_the_next(void **state)
         assert_answered(&fixture->requests[i]);
 }
 
+static void the_figures_tell_who_waits_and_who_has_left(void **state)
+{
+    struct fixture *fixture = *state;
+    struct pg_pool_figures figures;
+
+    for (int i = 0; i < BATCH_MAX + 3; i++)
+        start(fixture, LOOK);
+    turn(fixture, 0);
+    pg_pool_read_figures(fixture->pool, &figures);
+    assert_int_equal(figures.statements[LOOK].waiting, 3);
+    assert_int_equal(figures.statements[LOOK].flying, BATCH_MAX);
+    assert_int_equal(figures.statements[LOOK].last_batch, BATCH_MAX);
+    assert_int_equal(figures.statements[PEEK].waiting, 0);
+    assert_int_equal(figures.lanes[PG_LANE_READ].ready, 1);
+    fake_answer(fake_conns[READ_CONN]);
+    turn(fixture, 0);
+    fake_answer(fake_conns[READ_CONN]);
+    pg_pool_read_figures(fixture->pool, &figures);
+    assert_int_equal(figures.statements[LOOK].waiting, 0);
+    assert_int_equal(figures.statements[LOOK].flying, 0);
+    assert_int_equal(figures.statements[LOOK].last_batch, 3);
+}
+
 static void requests_gather_while_the_connection_is_busy(void **state)
 {
     struct fixture *fixture = *state;
@@ -781,6 +804,7 @@ int main(void)
         TEST(one_request_is_a_batch_of_one_at_the_end_of_its_turn),
         TEST(as_many_as_batch_max_leave_together),
         TEST(one_more_than_batch_max_waits_for_the_next),
+        TEST(the_figures_tell_who_waits_and_who_has_left),
         TEST(requests_gather_while_the_connection_is_busy),
         TEST(a_batch_ends_at_its_byte_limit),
         TEST(statements_of_a_lane_take_turns),
