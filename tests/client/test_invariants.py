@@ -117,6 +117,8 @@ FULFILLED, FAILED = ONE.format("FULFILLED"), ONE.format("FAILED")
     ("V5", "which stands for", f"UPDATE idempotency SET order_id = {FULFILLED} WHERE method = 'PlaceOrder'"),
     ("V5", "for an order nobody has", "UPDATE idempotency SET order_id = gen_random_uuid()"),
     ("V5", "for a product nobody has", "UPDATE idempotency SET order_id = NULL, product_id = 'none'"),
+    ("V8", "by the hand of ada",
+     f"UPDATE order_event SET operator = 'ada', operator_reason = 'why' WHERE revision = 2 AND order_id = {FULFILLED}"),
     ("V5", "fulfilled by 2 attempts",
      "ALTER TABLE attempt DROP CONSTRAINT attempt_fulfilled; UPDATE attempt SET outcome = 'FULFILLED' "
      "WHERE order_id = (SELECT id FROM orders WHERE attempt = 2 LIMIT 1)"),

@@ -1,0 +1,274 @@
+"""The person on call: orders found, shown and mended with orderctl, recovery paused, figures that tell of it."""
+
+import json
+import re
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+import harness
+import invariants
+from stand import PLACE, QUANTITY, REST_SECONDS, Call, Stand, payments_of
+
+REASON = "the provider was down — ticket 7"
+NOBODY = "01a20b62-3295-7944-9c36-0f2868c9cd05"
+
+
+@pytest.fixture(scope="module", name="stand")
+def fixture_stand(postgres):
+    stand = Stand(postgres, WORKERS="1", UNDO_TIME="2s", LEASE="1s")
+    yield stand
+    invariants.check(stand.url, stand.sandbox.ledger)
+    stand.close()
+
+
+def orderctl(stand, *arguments):
+    return subprocess.run([harness.program("orderctl"), "--admin", stand.orderd.admin_url, "--operator", "ada",
+                           *arguments], check=False, capture_output=True, text=True, timeout=60)
+
+
+def ask(stand, *arguments):
+    """What orderctl prints, as JSON."""
+    done = orderctl(stand, "--json", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def gauge(stand, name):
+    return float(re.search(rf"^{re.escape(name)} (\S+)$", stand.orderd.metrics(), re.MULTILINE)[1])
+
+
+def wait_for_gauge(stand, name, value):
+    harness.wait_until(lambda: gauge(stand, name) == value, REST_SECONDS, f"{name} to be {value}")
+
+
+def stuck_order(stand):
+    """Rejected by the shipping service, and its money cannot be given back for longer than UNDO_TIME."""
+    call = Call(stand, PLACE, region="ZZ")
+    stand.add_fault("refund", "500_before")
+    assert call.send().reason == "FULFILLMENT_REJECTED"
+    stand.wait_for(call.order_id, {"STUCK"})
+    stand.sandbox.clear_faults()
+    return call
+
+
+def refund_by_hand(stand, order_id):
+    """As somebody would in the provider's own pages."""
+    payment = stand.sandbox.ledger(order_id)["payments"][-1]
+    request = urllib.request.Request(
+        stand.sandbox.url + "/v1/refunds", urllib.parse.urlencode({"payment_intent": payment["id"]}).encode(),
+        {"Authorization": f"Bearer {harness.API_KEY}", "Idempotency-Key": f"by-hand-{order_id}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["status"] == "succeeded"
+
+
+def last_event(stand, order_id):
+    return ask(stand, "show", order_id)["events"][-1]
+
+
+# ------------------------------------------------------------------------------------------ looking
+
+
+def test_a_stuck_order_is_found_and_shown(stand):
+    call = stuck_order(stand)
+    found = ask(stand, "orders", "--state", "STUCK")["orders"]
+    assert [order["stuckState"] for order in found if order["id"] == call.order_id] == ["REFUNDING"]
+    assert call.order_id in {order["id"] for order in ask(stand, "orders")["orders"]}
+    assert not ask(stand, "orders", "--state", "STUCK", "--older-than", "1h")["orders"]
+
+    shown = ask(stand, "show", call.order_id)
+    assert shown["order"]["state"] == "STUCK"
+    assert shown["order"]["reason"] == "FULFILLMENT_REJECTED"
+    assert [step["kind"] for step in shown["attempts"][0]["steps"]] == ["RESERVE", "CHARGE", "FULFILL", "REFUND"]
+    assert [event["revision"] for event in shown["events"]] == list(range(1, len(shown["events"]) + 1))
+
+    table = orderctl(stand, "show", call.order_id)
+    assert (table.returncode, table.stderr) == (0, "")
+    for words in (call.order_id, "STUCK in REFUNDING", "FULFILLMENT_REJECTED", "REFUND", "UNKNOWN"):
+        assert words in table.stdout
+    assert call.order_id in orderctl(stand, "orders", "--state", "STUCK").stdout
+
+
+def test_lists_are_cut_and_go_on(stand):
+    known = {call.order_id for call in (Call(stand, PLACE) for _ in range(3)) if call.send()}
+    found, before = [], []
+    while True:
+        page = ask(stand, "orders", "--state", "FULFILLED", "--limit", "1", *before)
+        found += [order["id"] for order in page["orders"]]
+        if "nextBefore" not in page:
+            break
+        assert len(page["orders"]) == 1
+        before = ["--before", page["nextBefore"]]
+    assert known <= set(found)
+    assert found == sorted(found, reverse=True)
+
+
+# ------------------------------------------------------------------------------------------ mending
+
+
+def test_a_stuck_order_that_is_tried_again_ends_with_its_money_back(stand):
+    call = stuck_order(stand)
+    done = orderctl(stand, "retry", call.order_id, "--reason", REASON)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is REFUNDING now" in done.stdout
+    stand.wait_for(call.order_id, {"FAILED"})
+    assert payments_of(stand, call.order_id) == ("refunded",)
+    assert call.taken() == 0
+    audited = [event for event in ask(stand, "show", call.order_id)["events"] if event["operator"]]
+    assert [(event["state"], event["operator"], event["operatorReason"]) for event in audited] == [
+        ("REFUNDING", "ada", REASON)]
+    assert re.search(r'"order changed by hand".*"operator":"ada"', stand.orderd.log())
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
+def test_a_stuck_order_that_was_mended_by_hand_ends(stand, state):
+    call = stuck_order(stand)
+    assert call.taken() == QUANTITY
+    refund_by_hand(stand, call.order_id)
+    told = ask(stand, "resolve", call.order_id, "--state", state, "--reason", REASON)
+    assert told["state"] == state == stand.state(call.order_id)
+    assert call.taken() == 0
+    event = last_event(stand, call.order_id)
+    assert (event["state"], event["operator"], event["operatorReason"]) == (state, "ada", REASON)
+    assert event["revision"] == told["revision"] == stand.shop.order(call.order_id).revision
+    if state == "FAILED":  # it may be processed again, and is refused again
+        assert call.of_another().send().reason == "FULFILLMENT_REJECTED"
+        assert stand.at_rest(call.order_id).attempt == 2
+
+
+def test_an_order_that_fails_again_is_stuck_again(stand):
+    call = stuck_order(stand)
+    stand.add_fault("refund", "500_before")
+    ask(stand, "retry", call.order_id, "--reason", "too early")
+    stand.wait_for(call.order_id, {"STUCK"})
+    stand.sandbox.clear_faults()
+    ask(stand, "retry", call.order_id, "--reason", "now")
+    stand.wait_for(call.order_id, {"FAILED"})
+
+
+def test_what_is_not_stuck_is_left_alone(stand):
+    call = Call(stand, PLACE)
+    call.send()
+    for arguments in (("retry", call.order_id), ("resolve", call.order_id, "--state", "FAILED")):
+        refused = orderctl(stand, *arguments, "--reason", REASON)
+        assert refused.returncode == 1
+        assert "ORDER_STATE_INVALID" in refused.stderr
+    assert stand.state(call.order_id) == "FULFILLED"
+    unknown = orderctl(stand, "show", NOBODY)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "ORDER_NOT_FOUND" in unknown.stderr
+
+
+# ---------------------------------------------------------------------------------- recovery, figures
+
+
+def test_paused_recovery_takes_over_nothing_until_it_is_resumed(stand):
+    call = stuck_order(stand)
+    assert "PAUSED" in orderctl(stand, "pause", "--reason", REASON).stdout
+    assert gauge(stand, "recovery_paused") == 1
+    time.sleep(0.5)  # it is heeded at the next tick
+    ask(stand, "retry", call.order_id, "--reason", REASON)
+    time.sleep(2.5)  # more than two passes
+    assert stand.state(call.order_id) == "REFUNDING"
+    assert ask(stand, "batches")["recoveryPaused"] is True
+    assert ask(stand, "resume", "--reason", "over") == {"recoveryPaused": False}
+    stand.wait_for(call.order_id, {"FAILED"})
+    assert gauge(stand, "recovery_paused") == 0
+
+
+def test_batches_and_queues_are_told(stand):
+    told = ask(stand, "batches")
+    assert told["batchMax"] == 128
+    assert told["workers"][0]["breakers"] == {"payment": "CLOSED", "fulfillment": "CLOSED"}
+    assert all(lane["ready"] == lane["count"] > 0 for lane in told["workers"][0]["connections"].values())
+    assert {row["statement"]: row["lastBatch"] for row in told["statements"]}["saga_claim"] >= 1
+    table = orderctl(stand, "batches").stdout
+    assert "recovery runs" in table and "saga_claim" in table
+
+
+def test_gauges_follow_the_orders(stand):
+    before = int(stand.sql("SELECT count(*) FROM orders WHERE state = 'STUCK'"))
+    wait_for_gauge(stand, "orders_stuck", before)
+    call = stuck_order(stand)
+    wait_for_gauge(stand, "orders_stuck", before + 1)
+    assert gauge(stand, "db_client_up") == 1
+    stand.add_fault("refund", "500_before")
+    ask(stand, "pause", "--reason", REASON)
+    ask(stand, "retry", call.order_id, "--reason", REASON)
+    wait_for_gauge(stand, "orders_undoing", 1)
+    harness.wait_until(lambda: gauge(stand, "orders_oldest_not_at_rest_seconds") >= 1, REST_SECONDS, "an age")
+    stand.sandbox.clear_faults()
+    ask(stand, "resume", "--reason", REASON)
+    stand.wait_for(call.order_id, {"FAILED"})
+    wait_for_gauge(stand, "orders_undoing", 0)
+    wait_for_gauge(stand, "orders_oldest_not_at_rest_seconds", 0)
+
+
+# -------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("orders", "extra"), ("show",), ("retry", NOBODY), ("resolve", NOBODY, "--reason", "x"), ("dance",),
+    ("show", NOBODY, "--state", "STUCK"), ("orders", "--state"), ("orders", "--colour", "red"), ("pause",)])
+def test_a_wrong_command_line_is_told(stand, arguments):
+    done = orderctl(stand, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("orderctl: ")
+
+
+def test_help_tells_every_command(stand):
+    told = orderctl(stand, "--help")
+    assert told.returncode == 0
+    for name in ("orders", "show", "retry", "resolve", "pause", "resume", "batches"):
+        assert f"  {name} " in told.stdout or f"  {name}\n" in told.stdout
+
+
+def test_a_port_that_nobody_listens_on_is_told(stand):
+    done = orderctl(stand, "--admin", f"http://127.0.0.1:{harness.free_port()}", "orders")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "connect" in done.stderr
+
+
+ORDERS, ONE = "/debug/orders", f"/debug/orders/{NOBODY}"
+GOOD = b'{"reason": "x", "operator": "ada"}'
+
+
+@pytest.mark.parametrize("path, body, status, reason", [
+    (ORDERS + "?state=HAPPY", None, 400, "REQUEST_INVALID"),
+    (ORDERS + "?older_than=10", None, 400, "REQUEST_INVALID"),
+    (ORDERS + "?limit=1001", None, 400, "REQUEST_INVALID"),
+    (ORDERS + "?before=x", None, 400, "REQUEST_INVALID"),
+    (ORDERS + "?colour=red", None, 400, "REQUEST_INVALID"),
+    (ORDERS + "?limit=1&limit=2", None, 400, "REQUEST_INVALID"),
+    (ORDERS + "?state=%zz", None, 400, "REQUEST_INVALID"),
+    (ORDERS, GOOD, 405, "METHOD_NOT_ALLOWED"),
+    (ONE, None, 404, "ORDER_NOT_FOUND"),
+    (ONE + ":retry", None, 405, "METHOD_NOT_ALLOWED"),
+    (ONE + ":retry", GOOD, 404, "ORDER_NOT_FOUND"),
+    (ONE + ":retry", b"[]", 400, "JSON_INVALID"),
+    (ONE + ":retry", b"{", 400, "JSON_INVALID"),
+    (ONE + ":retry", b'{"reason": "x"}', 400, "REQUEST_INVALID"),
+    (ONE + ":retry", b'{"reason": " ", "operator": 7}', 400, "REQUEST_INVALID"),
+    (ONE + ":retry", b'{"reason": "x", "operator": "a", "state": "FAILED"}', 400, "REQUEST_INVALID"),
+    (ONE + ":retry", b'{"reason": "%s", "operator": "a"}' % (b"x" * 501), 400, "REQUEST_INVALID"),
+    (ONE + ":resolve", GOOD, 400, "REQUEST_INVALID"),
+    (ONE + ":resolve", b'{"reason": "x", "operator": "a", "state": "FULFILLED"}', 400, "REQUEST_INVALID"),
+    (ONE + ":dance", GOOD, 404, "ROUTE_NOT_FOUND"),
+    ("/debug/orders/x", None, 404, "ROUTE_NOT_FOUND"),
+    ("/debug/", None, 404, "ROUTE_NOT_FOUND"),
+])
+def test_errors_have_the_one_shape(stand, path, body, status, reason):
+    told, text = harness.http(stand.orderd.admin_url + path, body)
+    error = json.loads(text)["error"]
+    assert (told, error["code"]) == (status, status), text
+    assert reason in {detail.get("reason") for detail in error["details"]}, text
+
+
+def test_a_change_must_say_that_it_is_json(stand):
+    request = urllib.request.Request(stand.orderd.admin_url + ONE + ":retry", GOOD, {"Content-Type": "text/plain"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    assert refused.value.code == 415
