@@ -346,6 +346,7 @@ static enum status prepare_schema(struct app *app, struct error *err)
 static enum status app_build(struct app *app, struct error *err)
 {
     pg_pool_register_metrics();
+    sample_pg_register_metrics();
     clients_register_metrics();
     observer_register_metrics();
     if (check_descriptors(app, err) || prepare_schema(app, err) || build_workers(app, err) ||

@@ -92,6 +92,8 @@ static const struct setting settings[] = {
     NUMBER("FORWARD_TIME",       DURATION, forward_ms,       "60s", 100, HOUR,  "from claiming an order until no payment is confirmed any more"),
     NUMBER("FULFILL_TIME",       DURATION, fulfill_ms,       "15m", 100, DAY,   "how long the shipment of a paid order is tried"),
     NUMBER("UNDO_TIME",          DURATION, undo_ms,          "24h", 100, 30LL * DAY, "how long undoing is tried before an order is STUCK"),
+    NUMBER("RECONCILE_EVERY",    DURATION, reconcile_every_ms, "10m", 0, DAY,   "how often orders are compared with the provider's payments; 0: never"),
+    NUMBER("RECONCILE_BACK",     DURATION, reconcile_back_ms, "25h", MINUTE, 30LL * DAY, "and payments of how long ago (100,000 at most)"),
     NUMBER("MAX_CONNECTIONS",    COUNT,   connections_max,   "10000", 1, 1000000, "connections to each of the two ports (HTTP: as many as open files allow)"),
     NUMBER("MAX_CALLS",          COUNT,   calls_max,         "2000",  1, 100000,  "calls in flight, not counting those that wait for an order"),
     NUMBER("MAX_ORDERS",         COUNT,   orders_max,        "10000", 1, LIMIT_ORDERS, "orders under way"),

@@ -47,6 +47,7 @@ struct config {
     int64_t auth, xds;
     int64_t drain_delay_ms, drain_timeout_ms;
     int64_t lease_ms, try_timeout_ms, forward_ms, fulfill_ms, undo_ms;
+    int64_t reconcile_every_ms, reconcile_back_ms;
     int64_t connections_max, calls_max, orders_max, watchers_max;
     int64_t log_level, log_format; /* enum log_level, enum log_format */
     const char *payment_api_key;   /* content of the file, without the end of line; "" if none */

@@ -96,6 +96,7 @@ static bool worker_init_store(struct worker *worker, const struct config *config
     order_store_pg_init(&worker->order_store, worker->pool);
     saga_store_pg_init(&worker->saga_store, worker->pool);
     operator_store_pg_init(&worker->operator_store, worker->pool);
+    reconcile_store_pg_init(&worker->reconcile_store, worker->pool);
     return retention_pg_init(&worker->retention, worker->pool, loop_clock(worker->loop)) &&
            sample_pg_init(&worker->sample, worker->pool, loop_clock(worker->loop));
 }
@@ -111,9 +112,26 @@ static bool worker_init_clients(struct worker *worker, const struct config *conf
     }
     payment_stripe_init(&worker->payment, worker->payment_http, clock, config->payment_url,
                         config->payment_api_key);
+    payment_list_stripe_init(&worker->payment_list, worker->payment_http, clock,
+                             config->payment_url, config->payment_api_key);
     fulfillment_http_init(&worker->fulfillment, worker->fulfillment_http, clock,
                           config->fulfillment_url);
     return true;
+}
+
+static void worker_init_reconcile(struct worker *worker, const struct config *config)
+{
+    const struct reconcile_config reconcile_config = {.every_ms = config->reconcile_every_ms,
+                                                      .back_ms = config->reconcile_back_ms};
+    reconcile_log_init(&worker->reconcile_log);
+    const struct reconcile_ports ports = {
+        .store = &worker->reconcile_store.base,
+        .payments = &worker->payment_list.base,
+        .clock = loop_clock(worker->loop),
+        .random = worker->random,
+        .observer = &worker->reconcile_log.base,
+    };
+    reconcile_init(&worker->reconcile, &reconcile_config, &ports);
 }
 
 static bool worker_init_saga(struct worker *worker, const struct config *config)
@@ -162,6 +180,7 @@ enum status worker_init(struct worker *worker, const struct config *config, stru
         !worker_init_service(worker)) {
         return error_set(err, REASON_OUT_OF_MEMORY);
     }
+    worker_init_reconcile(worker, config);
     worker->tick.on_time = on_tick;
     clock_timer_start(loop_clock(worker->loop), &worker->tick, 0);
     return STATUS_OK;
@@ -191,6 +210,7 @@ void worker_deinit(struct worker *worker)
     }
     retention_pg_deinit(&worker->retention);
     sample_pg_deinit(&worker->sample);
+    reconcile_deinit(&worker->reconcile);
     order_watches_free(worker->service.order_watches);
     if (worker->saga_driver != NULL) {
         saga_driver_free(worker->saga_driver);
@@ -243,6 +263,7 @@ static void on_schema(struct letter *letter)
     if (worker->has_chores) {
         retention_pg_start(&worker->retention);
         sample_pg_start(&worker->sample);
+        reconcile_start(&worker->reconcile);
     }
 }
 
@@ -273,6 +294,7 @@ static void on_drain(struct letter *letter)
     heed_recovery(worker);
     retention_pg_stop(&worker->retention);
     sample_pg_stop(&worker->sample);
+    reconcile_stop(&worker->reconcile);
     saga_driver_drain(worker->saga_driver, on_drained, worker);
 }
 

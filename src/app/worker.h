@@ -4,6 +4,7 @@
 
 #include "app/config.h"
 #include "app/observer.h"
+#include "app/reconcile_log.h"
 #include "base/error.h"
 #include "client/clients.h"
 #include "edge/http/http_door.h"
@@ -39,8 +40,12 @@ struct worker {
     struct operator_store_pg operator_store;
     struct retention_pg retention;
     struct sample_pg sample;
-    bool
-        has_chores; /* retention, sample: one worker of the process; set before its thread starts */
+    struct payment_list_stripe payment_list;
+    struct reconcile_store_pg reconcile_store;
+    struct reconcile_log reconcile_log;
+    struct reconcile reconcile;
+    /* Retention, sample, reconcile: one worker of the process does it; set before its thread starts. */
+    bool has_chores;
     struct http_client *payment_http, *fulfillment_http;
     struct payment_stripe payment;
     struct fulfillment_http fulfillment;

@@ -26,6 +26,7 @@ enum {
     LIMIT_STREAMS_PER_CONNECTION = 100,
     LIMIT_WAITERS_PER_ORDER = 100,
     LIMIT_ANSWER_SIZE = 64 * 1024, /* body of an answer of a payment or shipping provider */
+    LIMIT_LIST_ANSWER_SIZE = 2 * 1024 * 1024, /* of a list of 100 payments with their charges */
     LIMIT_DEADLINE_MS_DEFAULT = 30 * 1000,
     LIMIT_DEADLINE_MS = 60 * 1000,
 };

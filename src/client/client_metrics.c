@@ -17,6 +17,7 @@ static const char *const effect_names[EFFECT_SERIES_COUNT] = {
     [EFFECT_SERIES_PAYMENT + STRIPE_LOOK_REFUNDS] = "payment.look_refunds",
     [EFFECT_SERIES_FULFILLMENT + FULFILLMENT_CREATE] = "fulfillment.create",
     [EFFECT_SERIES_FULFILLMENT + FULFILLMENT_CANCEL] = "fulfillment.cancel",
+    [EFFECT_SERIES_PAYMENT_LIST] = "payment.list",
 };
 static const char *const result_names[EFFECT_RESULT_COUNT] = {
     [EFFECT_DONE] = "done",

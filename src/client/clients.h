@@ -9,6 +9,7 @@
 #include "port/clock.h"
 #include "port/fulfillment.h"
 #include "port/payment.h"
+#include "port/payment_list.h"
 
 /* A Stripe-shaped payment API (api.md PAYMENT_URL). */
 struct payment_stripe {
@@ -18,6 +19,16 @@ struct payment_stripe {
 };
 void payment_stripe_init(struct payment_stripe *payment, struct http_client *http,
                          struct clock *clock, const char *url, const char *api_key);
+
+/* Its list of payments, over the same connections but with a breaker of its own: what goes wrong with the
+ * list stops no charge. */
+struct payment_list_stripe {
+    struct payment_list base;
+    struct provider provider;
+    const char *api_key;
+};
+void payment_list_stripe_init(struct payment_list_stripe *list, struct http_client *http,
+                              struct clock *clock, const char *url, const char *api_key);
 
 /* JSON by the rules of proto/shop/v1/fulfillment.proto (api.md FULFILLMENT_URL). */
 struct fulfillment_http {

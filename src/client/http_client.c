@@ -115,7 +115,10 @@ static void transfer_keep(struct transfer *transfer)
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
     transfer->exchange = NULL;
-    buf_clear(&transfer->answer);
+    if (transfer->answer.size > LIMIT_ANSWER_SIZE)
+        buf_deinit(&transfer->answer);
+    else
+        buf_clear(&transfer->answer);
     transfer->next = client->idle;
     client->idle = transfer;
     client->idle_count++;
@@ -417,6 +420,8 @@ static bool transfer_set(struct transfer *transfer, struct http_exchange *exchan
     long timeout_ms = exchange->timeout_ms;
 
     transfer->exchange = exchange;
+    transfer->answer.size_max =
+        exchange->answer_size_max == 0 ? LIMIT_ANSWER_SIZE : exchange->answer_size_max;
 #ifdef FAULT_POINTS
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_fault_on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);

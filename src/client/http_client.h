@@ -31,6 +31,7 @@ struct http_exchange {
     const char *body; /* NULL: none */
     size_t body_size;
     const char *const *headers; /* "Name: value", NULL-terminated */
+    size_t answer_size_max;     /* 0: LIMIT_ANSWER_SIZE */
     int32_t turn_ms;            /* for its turn to come; 0: timeout_ms */
     int32_t timeout_ms;         /* for the exchange itself */
     struct arena *arena;        /* for the answer's body */

@@ -28,6 +28,8 @@
     X(ORDERS_STUCK_NOW,        GAUGE,     "orders_stuck",                        NULL,            "Orders that are STUCK, of all replicas") \
     X(ORDERS_UNDOING,          GAUGE,     "orders_undoing",                      NULL,            "Orders being recalled, refunded or released, of all replicas") \
     X(ORDERS_OLDEST,           GAUGE,     "orders_oldest_not_at_rest_seconds",   NULL,            "Age of the oldest attempt that is under way, of all replicas") \
+    X(RECONCILED,              GAUGE,     "payment_reconciliation_time_seconds", NULL,            "When the last reconciliation ended, since 1970; 0: never") \
+    X(DIFFERENCES,             GAUGE,     "payment_differences",                 "kind",          "Payments and orders that differ, as of the last reconciliation") \
     X(RECOVERY_PAUSED,         GAUGE,     "recovery_paused",                     NULL,            "1 while this process takes over no orders, because somebody said so") \
     X(STEP_SECONDS,            HISTOGRAM, "saga_step_duration_seconds",          "step",          "Time a step of an order took") \
     X(STEPS,                   COUNTER,   "saga_steps_total",                    "step_outcome",  "Steps of orders, by outcome") \

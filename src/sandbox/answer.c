@@ -221,6 +221,19 @@ static void print_charge(struct json_out *json, const char *name, const struct p
     json_out_text(json, name, charge);
 }
 
+/* As far as it tells what a payment does not. */
+static void print_whole_charge(struct json_out *json, const char *name,
+                               const struct payment *payment)
+{
+    json_out_begin(json, name, '{');
+    print_charge(json, "id", payment);
+    json_out_text(json, "object", "charge");
+    json_out_number(json, "amount", payment->amount);
+    json_out_number(json, "amount_refunded", payment->refunded + payment->refund_pending);
+    json_out_bool(json, "refunded", payment->refunded == payment->received);
+    json_out_end(json, '}');
+}
+
 static void print_payment(struct json_out *json, const char *name, const struct payment_view *view)
 {
     json_out_begin(json, name, '{');
@@ -232,7 +245,9 @@ static void print_payment(struct json_out *json, const char *name, const struct 
     json_out_number(json, "created", view->payment->created);
     json_out_text(json, "currency", view->currency);
     print_last_error(json, view->last_refusal);
-    if (view->received > 0)
+    if (view->received > 0 && view->is_expanded)
+        print_whole_charge(json, "latest_charge", view->payment);
+    else if (view->received > 0)
         print_charge(json, "latest_charge", view->payment);
     else
         json_out_raw(json, "latest_charge", "null");
@@ -315,11 +330,12 @@ void answer_print(const struct answer *answer, struct evbuffer *out)
     }
 }
 
-void answer_print_payment(struct json_out *json, const char *name, const struct payment *payment)
+void answer_print_payment(struct json_out *json, const struct payment *payment, bool is_expanded)
 {
     struct payment_view view = payment_view_of(payment);
 
-    print_payment(json, name, &view);
+    view.is_expanded = is_expanded;
+    print_payment(json, NULL, &view);
 }
 
 void answer_print_refund(struct json_out *json, const struct refund *refund,

@@ -45,6 +45,7 @@ struct payment_view {
     int64_t amount;
     int64_t received;
     enum refusal last_refusal;
+    bool is_expanded; /* its charge is shown, not only named */
 };
 struct refund_view {
     const struct refund *refund;
@@ -93,6 +94,6 @@ void answer_alter(struct answer *answer, enum alteration alteration);
 /* Appends the JSON to `out`; nothing for ANSWER_BODY. */
 void answer_print(const struct answer *answer, struct evbuffer *out);
 /* One payment or refund, as an element of a list. */
-void answer_print_payment(struct json_out *json, const char *name, const struct payment *payment);
+void answer_print_payment(struct json_out *json, const struct payment *payment, bool is_expanded);
 void answer_print_refund(struct json_out *json, const struct refund *refund,
                          enum alteration alteration);

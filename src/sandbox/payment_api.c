@@ -363,6 +363,8 @@ static void list_end(struct json_out *json, bool has_more)
 /* Both lists: newest first. */
 void payment_api_list(struct exchange *exchange)
 {
+    const bool is_expanded =
+        strcmp(text_or_empty(form_get(&exchange->form, "expand[]")), "data.latest_charge") == 0;
     const struct payment_table *table = &exchange->sandbox->payments;
     const char *after = form_get(&exchange->form, "starting_after");
     long long since = strtoll(text_or_empty(form_get(&exchange->form, "created[gte]")), NULL, 10);
@@ -378,7 +380,7 @@ void payment_api_list(struct exchange *exchange)
     }
     list_begin(exchange, &json, "/v1/payment_intents");
     for (; payment != NULL && left > 0 && payment->created >= since; left--) {
-        answer_print_payment(&json, NULL, payment);
+        answer_print_payment(&json, payment, is_expanded);
         payment = payment_table_older(payment);
     }
     list_end(&json, payment != NULL && payment->created >= since);

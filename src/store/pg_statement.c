@@ -158,9 +158,31 @@ const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
         "SELECT ord, result, state, revision FROM mend_orders($1, $2, $3, $4)",
         {PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_END}},
 
+    /* All figures but ord are int8; sample_pg knows their order. */
     [PG_ORDERS_SAMPLE] = {"orders_sample", PG_LANE_READ, true,
-        "SELECT ord, stuck, undoing, oldest_ms FROM sample_orders($1)",
+        "SELECT ord, stuck, undoing, oldest_ms, coalesce(extract(epoch FROM done_time), 0)::int8,"
+        " no_order, not_written_down, kept, amount, not_paid, missing"
+        " FROM sample_orders($1), reconciliation",
         {PG_INT4, PG_END}},
+
+    [PG_RECONCILE_TAKE] = {"reconcile_take", PG_LANE_WRITE, true,
+        "SELECT ord, taken, now_s FROM take_reconciliation($1)",
+        {PG_INT8, PG_END}},
+
+    /* ord, place, payment_id, order_id, amount, currency, received, refunded, settled_ms: several a
+     * request. */
+    [PG_RECONCILE_COMPARE] = {"reconcile_compare", PG_LANE_READ, true,
+        "SELECT ord, place, kind FROM compare_payments($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        {PG_INT4, PG_INT4, PG_TEXT, PG_UUID, PG_INT8, PG_TEXT, PG_INT8, PG_INT8, PG_INT8, PG_END}},
+
+    /* after, since_s, settled_ms, limit */
+    [PG_RECONCILE_ORDERS] = {"reconcile_orders", PG_LANE_READ, true,
+        "SELECT ord, order_id, payment_id FROM fulfilled_payments($1, $2, $3, $4)",
+        {PG_UUID, PG_INT8, PG_INT8, PG_INT4, PG_END}},
+
+    [PG_RECONCILE_FINISH] = {"reconcile_finish", PG_LANE_WRITE, true,
+        "SELECT ord FROM finish_reconciliation($1, $2, $3, $4, $5, $6)",
+        {PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_INT8, PG_END}},
 
     [PG_STATEMENT_COUNT] = {.name = NULL},
 };

@@ -2,12 +2,14 @@
  * sql/0011_oncall.sql. */
 #include "store/sample_pg.h"
 
+#include "domain/difference.h"
 #include "observe/metrics.h"
 
 #include <assert.h>
 
 enum {
     ASKING_MS_MAX = 10000,
+    LABEL_SIZE = 64,
     SAMPLE_ARENA_SIZE = 1024, /* results are numbers: nothing is ever put there */
 };
 
@@ -20,7 +22,27 @@ static const struct {
     {METRIC_ORDERS_STUCK_NOW, 0, 1},
     {METRIC_ORDERS_UNDOING, 0, 1},
     {METRIC_ORDERS_OLDEST, 0, 1000},
+    {METRIC_RECONCILED, 0, 1},
+    {METRIC_DIFFERENCES, DIFFERENCE_NO_ORDER, 1},
+    {METRIC_DIFFERENCES, DIFFERENCE_NOT_WRITTEN_DOWN, 1},
+    {METRIC_DIFFERENCES, DIFFERENCE_KEPT, 1},
+    {METRIC_DIFFERENCES, DIFFERENCE_AMOUNT, 1},
+    {METRIC_DIFFERENCES, DIFFERENCE_NOT_PAID, 1},
+    {METRIC_DIFFERENCES, DIFFERENCE_MISSING, 1},
 };
+
+void sample_pg_register_metrics(void)
+{
+    char texts[DIFFERENCE_KIND_COUNT][LABEL_SIZE];
+    const char *labels[DIFFERENCE_KIND_COUNT];
+
+    for (unsigned kind = 0; kind < DIFFERENCE_KIND_COUNT; kind++) {
+        snprintf(texts[kind], LABEL_SIZE, "kind=\"%s\"",
+                 difference_kind_name((enum difference_kind)kind));
+        labels[kind] = texts[kind];
+    }
+    metrics_series(METRIC_DIFFERENCES, labels, DIFFERENCE_KIND_COUNT);
+}
 
 static void sample_encode(struct store_call *call UNUSED, uint32_t ord UNUSED,
                           struct pg_params *params)

@@ -1,5 +1,5 @@
 /* Figures of all orders, for alerts: how many are stuck or being undone, for how long the oldest has been
- * under way. One statement every few seconds, whose answer becomes gauges.
+ * under way, what the last reconciliation found. One statement every few seconds, whose answer becomes gauges.
  *
  * One a process is enough; every replica tells the same, so rules take the greatest. While the database
  * is away the gauges stay as they were. Belongs to its loop. */
@@ -28,6 +28,9 @@ struct sample_pg {
     struct store_call call;
     enum sample_state state;
 };
+
+/* Names the series of METRIC_DIFFERENCES; once, at start. */
+void sample_pg_register_metrics(void);
 
 /* False: out of memory. */
 bool sample_pg_init(struct sample_pg *sample, struct pg_pool *pool, struct clock *clock) NODISCARD;

@@ -4,6 +4,7 @@
 #include "port/catalog_store.h"
 #include "port/operator_store.h"
 #include "port/order_store.h"
+#include "port/reconcile_store.h"
 #include "port/saga_store.h"
 #include "store/pg_batch.h"
 
@@ -32,3 +33,9 @@ struct operator_store_pg {
     struct pg_pool *pool;
 };
 void operator_store_pg_init(struct operator_store_pg *store, struct pg_pool *pool);
+
+struct reconcile_store_pg {
+    struct reconcile_store base;
+    struct pg_pool *pool;
+};
+void reconcile_store_pg_init(struct reconcile_store_pg *store, struct pg_pool *pool);

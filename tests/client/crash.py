@@ -31,7 +31,7 @@ STOCK, QUANTITY = 10, 2
 RENEWAL = ("renew.", "batch.saga_renew.")
 TAKING_OVER = ("take_due.", "batch.saga_take_due.")
 # Passed by the process for itself: no order is concerned.
-HOUSEKEEPING = ("batch.keys_remove.",)
+HOUSEKEEPING = ("batch.keys_remove.", "batch.orders_sample.", "batch.reconcile_", "list_payments.")
 # Answers that leave the end open: the client asks again.
 OPEN_ENDS = ("RESERVATION_OUTCOME_UNKNOWN", "PAYMENT_OUTCOME_UNKNOWN", "FULFILLMENT_PENDING", "ORDER_IN_PROGRESS",
              "REQUEST_IN_PROGRESS", "STORE_UNAVAILABLE")

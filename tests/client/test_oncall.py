@@ -272,3 +272,100 @@ def test_a_change_must_say_that_it_is_json(stand):
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=30)
     assert refused.value.code == 415
+
+
+# ------------------------------------------------------------------------------------ reconciliation
+
+
+KINDS = ("NO_ORDER", "NOT_WRITTEN_DOWN", "KEPT", "AMOUNT", "NOT_PAID", "MISSING")
+
+
+class Reconciled(Stand):
+    """A stand whose orders are compared with payments all the time."""
+
+    def differences(self):
+        return {kind: int(gauge(self, f'payment_differences{{kind="{kind}"}}')) for kind in KINDS}
+
+    def wait_for_differences(self, **expected):
+        expected = {kind: expected.get(kind, 0) for kind in KINDS}
+        harness.wait_until(lambda: self.differences() == expected, 2 * REST_SECONDS, f"differences {expected}")
+
+    def pay(self, path, key, **form):
+        request = urllib.request.Request(
+            f"{self.sandbox.url}/v1/{path}", urllib.parse.urlencode(form).encode(),
+            {"Authorization": f"Bearer {harness.API_KEY}", "Idempotency-Key": key})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module", name="reconciled")
+def fixture_reconciled(postgres):
+    stand = Reconciled(postgres, WORKERS="1", UNDO_TIME="2s", LEASE="1s", RECONCILE_EVERY="1s")
+    yield stand
+    stand.close()
+
+
+def test_orders_that_agree_differ_in_nothing(reconciled):
+    calls = [Call(reconciled, PLACE) for _ in range(3)]
+    assert all(call.send().payment_id for call in calls)
+    Call(reconciled, PLACE, card="pm_card_chargeDeclined").send()
+    Call(reconciled, PLACE, region="ZZ").send()
+    harness.wait_until(lambda: gauge(reconciled, "payment_reconciliation_time_seconds") > time.time() - 5,
+                       REST_SECONDS, "a run")
+    reconciled.wait_for_differences()
+
+
+def test_a_payment_of_no_order_is_found(reconciled):
+    stranger = {"amount": "100", "currency": "eur", "payment_method": "pm_card_visa", "confirm": "true"}
+    reconciled.pay("payment_intents", "of-another-shop", **stranger)
+    payment = reconciled.pay("payment_intents", "of-no-order", **stranger, **{
+        "metadata[order_id]": NOBODY, "metadata[attempt]": "1"})
+    reconciled.wait_for_differences(NO_ORDER=1)
+    assert re.search(f'"order_id":"{NOBODY}","payment_id":"{payment["id"]}","difference":"NO_ORDER"',
+                     reconciled.orderd.log())
+    reconciled.pay("refunds", "of-no-order-back", payment_intent=payment["id"])
+    reconciled.wait_for_differences()
+
+
+def test_an_order_resolved_while_its_money_is_held_is_found(reconciled):
+    call = stuck_order(reconciled)
+    ask(reconciled, "resolve", call.order_id, "--state", "FAILED", "--reason", "I did not look")
+    reconciled.wait_for_differences(KEPT=1)
+    refund_by_hand(reconciled, call.order_id)
+    reconciled.wait_for_differences()
+
+
+def test_orders_that_do_not_fit_their_payment_are_found(reconciled):
+    given_back, other_amount, gone = calls = [Call(reconciled, PLACE) for _ in range(3)]
+    for call in calls:
+        call.send()
+    refund_by_hand(reconciled, given_back.order_id)
+    reconciled.sql(f"UPDATE orders SET total_minor = total_minor + 1 WHERE id = '{other_amount.order_id}'")
+    reconciled.sql(f"UPDATE attempt SET payment_id = 'pi_gone' WHERE order_id = '{gone.order_id}'")
+    reconciled.wait_for_differences(NOT_PAID=1, AMOUNT=1, NOT_WRITTEN_DOWN=1, MISSING=1)
+
+
+def test_a_list_that_fails_tells_nothing_and_stops_no_order(reconciled):
+    reconciled.add_fault("list", "500_before")
+    reconciled.orderd.wait_for_log("orders could not be compared with payments")
+    before = gauge(reconciled, "payment_reconciliation_time_seconds")
+    for _ in range(3):
+        assert Call(reconciled, PLACE).send().payment_id
+    reconciled.sandbox.clear_faults()
+    harness.wait_until(lambda: gauge(reconciled, "payment_reconciliation_time_seconds") > before, 2 * REST_SECONDS,
+                       "the next run")
+
+
+def test_two_replicas_tell_the_same_and_take_turns(reconciled, folder):
+    second = harness.Orderd(folder, reconciled.url, reconciled.sandbox, RECONCILE_EVERY="1s")
+    expected = reconciled.differences()
+    reconciled.orderd.send(19)  # SIGSTOP: only the second one is left to do it
+    try:
+        def told():
+            return {kind: int(re.search(rf'^payment_differences{{kind="{kind}"}} (\d+)$', second.metrics(),
+                                        re.MULTILINE)[1]) for kind in KINDS}
+        harness.wait_until(lambda: "orders compared with payments" in second.log(), 2 * REST_SECONDS, "its run")
+        harness.wait_until(lambda: told() == expected, REST_SECONDS, "the same differences")
+    finally:
+        reconciled.orderd.send(18)
+    second.stop_clean()

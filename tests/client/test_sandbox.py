@@ -552,6 +552,14 @@ def test_payments_are_listed_newest_first_by_pages(door):
     assert [row["id"] for row in page["data"]] == [ids[0]] and page["has_more"] is False
 
 
+def test_a_list_shows_the_charges_when_it_is_asked_to(door):
+    payment = door.charged()
+    assert door.refund(payment, amount="100")[0] == 200
+    plain, whole = (door.pay("payment_intents?" + query, method="GET")[1]["data"][0]["latest_charge"]
+                    for query in ("limit=1", "limit=1&expand[]=data.latest_charge"))
+    assert (whole["id"], whole["amount_refunded"], whole["refunded"]) == (plain, 100, False)
+
+
 # ---- Shipping ------------------------------------------------------------------------------------------
 
 def test_one_request_id_is_one_shipment(door):

@@ -37,6 +37,7 @@ int store_fixture_setup(void **state)
     order_store_pg_init(&fixture->orders, fixture->pool);
     saga_store_pg_init(&fixture->saga, fixture->pool);
     operator_store_pg_init(&fixture->operators, fixture->pool);
+    reconcile_store_pg_init(&fixture->reconcile, fixture->pool);
     *state = fixture;
     return 0;
 }

@@ -20,6 +20,7 @@ struct store_fixture {
     struct order_store_pg orders;
     struct saga_store_pg saga;
     struct operator_store_pg operators;
+    struct reconcile_store_pg reconcile;
     uint32_t open_count;
 };
 
