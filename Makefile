@@ -19,7 +19,7 @@ fuzz_flags := $(asan_flags) -DCMAKE_C_COMPILER=clang -DBUILD_TESTING=OFF -DFUZZ=
 clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
 
 .PHONY: release debug asan tsan clang gen test crash fuzz run bench check-invariants lint format install clean \
-	lint-format lint-includes lint-gen lint-tidy lint-release needs-for-run needs-for-test
+	lint-format lint-includes lint-gen lint-alerts lint-tidy lint-release needs-for-run needs-for-test
 
 release debug asan tsan clang: %: build/%/configured
 	@cmake --build build/$@ -j $(JOBS)
@@ -79,7 +79,7 @@ check-invariants: needs-for-test
 needs-for-run needs-for-test: needs-for-%:
 	@deploy/dev/install $*
 
-lint: needs-for-test lint-format lint-includes lint-gen clang lint-tidy
+lint: needs-for-test lint-format lint-includes lint-gen lint-alerts clang lint-tidy
 
 lint-format:
 	@clang-format --dry-run -Werror $(SOURCES)
@@ -92,6 +92,9 @@ lint-includes:
 
 lint-gen:
 	@tests/arch/gen || [ $$? = 77 ]
+
+lint-alerts:
+	@tests/arch/alerts || [ $$? = 77 ]
 
 lint-tidy: clang
 	@run-clang-tidy -quiet -p build/clang -j $(JOBS) '^$(CURDIR)/src/' > build/tidy.log 2>&1 || \
