@@ -11,7 +11,7 @@
 
 enum {
     SAMPLE_PAUSE_MS = 5000,
-    SAMPLE_OPEN_MAX = 20000, /* open attempts looked at: 50 ms on a connection for reads */
+    SAMPLE_OPEN_MAX = 20000, /* open attempts looked at, two index look-ups each */
 };
 
 enum sample_state {

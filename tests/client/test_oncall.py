@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -11,7 +13,7 @@ import pytest
 
 import harness
 import invariants
-from stand import PLACE, QUANTITY, REST_SECONDS, Call, Stand, payments_of
+from stand import PLACE, QUANTITY, REST_SECONDS, Call, Stand, payments_of, stopped_postgres
 
 REASON = "the provider was down — ticket 7"
 NOBODY = "01a20b62-3295-7944-9c36-0f2868c9cd05"
@@ -267,6 +269,15 @@ def test_errors_have_the_one_shape(stand, path, body, status, reason):
     assert reason in {detail.get("reason") for detail in error["details"]}, text
 
 
+def test_an_operator_who_goes_away_leaves_nothing_behind(stand):
+    with stopped_postgres(stand):
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", stand.orderd.admin_port), timeout=30) as connection:
+                connection.sendall(b"GET /debug/orders HTTP/1.1\r\nHost: x\r\n\r\n")
+                time.sleep(0.2)
+    assert "orders" in ask(stand, "orders")
+
+
 def test_a_change_must_say_that_it_is_json(stand):
     request = urllib.request.Request(stand.orderd.admin_url + ONE + ":retry", GOOD, {"Content-Type": "text/plain"})
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -359,7 +370,7 @@ def test_a_list_that_fails_tells_nothing_and_stops_no_order(reconciled):
 def test_two_replicas_tell_the_same_and_take_turns(reconciled, folder):
     second = harness.Orderd(folder, reconciled.url, reconciled.sandbox, RECONCILE_EVERY="1s")
     expected = reconciled.differences()
-    reconciled.orderd.send(19)  # SIGSTOP: only the second one is left to do it
+    reconciled.orderd.send(signal.SIGSTOP)  # only the second one is left to do it
     try:
         def told():
             return {kind: int(re.search(rf'^payment_differences{{kind="{kind}"}} (\d+)$', second.metrics(),
@@ -367,5 +378,5 @@ def test_two_replicas_tell_the_same_and_take_turns(reconciled, folder):
         harness.wait_until(lambda: "orders compared with payments" in second.log(), 2 * REST_SECONDS, "its run")
         harness.wait_until(lambda: told() == expected, REST_SECONDS, "the same differences")
     finally:
-        reconciled.orderd.send(18)
+        reconciled.orderd.send(signal.SIGCONT)
     second.stop_clean()
