@@ -3,6 +3,7 @@
 
 #include "observe/log.h"
 #include "runtime/random_system.h"
+#include "service/event_feed.h"
 #include "service/order_watch.h"
 
 #include <assert.h>
@@ -95,6 +96,7 @@ static bool worker_init_store(struct worker *worker, const struct config *config
     catalog_store_pg_init(&worker->catalog_store, worker->pool, worker->random);
     order_store_pg_init(&worker->order_store, worker->pool);
     saga_store_pg_init(&worker->saga_store, worker->pool);
+    event_store_pg_init(&worker->event_store, worker->pool);
     operator_store_pg_init(&worker->operator_store, worker->pool);
     reconcile_store_pg_init(&worker->reconcile_store, worker->pool);
     return retention_pg_init(&worker->retention, worker->pool, loop_clock(worker->loop)) &&
@@ -164,10 +166,11 @@ static bool worker_init_service(struct worker *worker)
         .order_store = &worker->order_store.base,
         .saga_driver = worker->saga_driver,
         .order_watches = order_watches_new(&worker->order_store.base, loop_clock(worker->loop)),
+        .event_feed = event_feed_new(&worker->event_store.base, loop_clock(worker->loop)),
         .clock = loop_clock(worker->loop),
         .random = worker->random,
     };
-    return worker->service.order_watches != NULL;
+    return worker->service.order_watches != NULL && worker->service.event_feed != NULL;
 }
 
 enum status worker_init(struct worker *worker, const struct config *config, struct error *err)
@@ -212,6 +215,7 @@ void worker_deinit(struct worker *worker)
     sample_pg_deinit(&worker->sample);
     reconcile_deinit(&worker->reconcile);
     order_watches_free(worker->service.order_watches);
+    event_feed_free(worker->service.event_feed);
     if (worker->saga_driver != NULL) {
         saga_driver_free(worker->saga_driver);
     }

@@ -37,6 +37,7 @@ struct worker {
     struct catalog_store_pg catalog_store;
     struct order_store_pg order_store;
     struct saga_store_pg saga_store;
+    struct event_store_pg event_store;
     struct operator_store_pg operator_store;
     struct retention_pg retention;
     struct sample_pg sample;

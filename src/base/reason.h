@@ -57,6 +57,7 @@ enum retry_policy {
     X(ORDER_CANCELLED,               FAILED_PRECONDITION, RETRY_SILENT, "the order was cancelled") \
     X(ATTEMPTS_EXHAUSTED,            FAILED_PRECONDITION, RETRY_SILENT, "the order was tried as often as allowed") \
     X(CURRENCY_MIXED,                INVALID_ARGUMENT,    RETRY_SILENT, "the lines have different currencies") \
+    X(EVENT_POSITION_UNKNOWN,        OUT_OF_RANGE,        RETRY_SILENT, "the position lies beyond the last event there is") \
     X(ORDER_TOTAL_ZERO,              INVALID_ARGUMENT,    RETRY_SILENT, "the total of the order is zero") \
     /* The steps of an order */ \
     X(OUT_OF_STOCK,                  FAILED_PRECONDITION, RETRY_SILENT, "not enough units in stock") \

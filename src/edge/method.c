@@ -6,6 +6,7 @@
 #include "edge/method.h"
 
 #include "shop/v1/catalog.pb-c.h"
+#include "shop/v1/events.pb-c.h"
 #include "shop/v1/orders.pb-c.h"
 
 #include "google/protobuf/empty.pb-c.h"
@@ -26,7 +27,13 @@
     {                                                                                        \
         .service = "shop.v1.Orders", .name = #name_, .path = "/shop.v1.Orders/" #name_,      \
         .request = &request_##__descriptor, .reply = &reply_##__descriptor, .open = (open_), \
-        .kind = (kind_), .slot_count = (slots_)                                              \
+        .kind = (kind_), .slot_count = (slots_), .resume_field = "revision"                  \
+    }
+#define EVENTS_STREAM(name_, request_, reply_, open_, kind_, slots_)                              \
+    {                                                                                             \
+        .service = "shop.v1.OrderEvents", .name = #name_, .path = "/shop.v1.OrderEvents/" #name_, \
+        .request = &request_##__descriptor, .reply = &reply_##__descriptor, .open = (open_),      \
+        .kind = (kind_), .slot_count = (slots_), .resume_field = "position", .is_endless = true   \
     }
 
 /* clang-format off */
@@ -46,6 +53,7 @@ const struct method method_table[] = {
     ORDERS(PlaceOrder,        shop__v1__place_order_request,        shop__v1__order_confirmation,          orders_place_order,         METHOD_ORDER, 64),
     ORDERS(CancelOrder,       shop__v1__cancel_order_request,       shop__v1__order,                       orders_cancel_order,        METHOD_WRITE,  2),
     ORDERS_STREAM(WatchOrder, shop__v1__watch_order_request,        shop__v1__order,                       orders_watch_order,         METHOD_READ,   4),
+    EVENTS_STREAM(Subscribe,  shop__v1__subscribe_request,          shop__v1__order_event,                 order_events_subscribe,     METHOD_READ,   2),
 };
 /* clang-format on */
 

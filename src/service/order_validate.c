@@ -225,6 +225,16 @@ enum status validate_watch_order(const Shop__V1__WatchOrderRequest *request, str
     return parse_order_id(request->id, arena, out_id, err);
 }
 
+enum status validate_subscribe(const Shop__V1__SubscribeRequest *request, struct arena *arena,
+                               struct error *err)
+{
+    struct validation validation = {.arena = arena, .err = err, .prefix = ""};
+
+    if (request->after_position < 0)
+        validation_fail(&validation, "after_position", "must not be negative");
+    return err->status;
+}
+
 enum status validate_list_orders(const Shop__V1__ListOrdersRequest *request, struct arena *arena,
                                  uint32_t *out_limit, struct error *err)
 {

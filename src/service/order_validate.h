@@ -1,4 +1,4 @@
-/* Requests of shop.v1.Orders, checked whole and turned into values of the domain.
+/* Requests of shop.v1.Orders and OrderEvents, checked whole and turned into values of the domain.
  *
  * Each function answers REQUEST_INVALID with all violations at once, or one of the reasons named; the
  * values borrow the texts of the request. */
@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "domain/order.h"
 
+#include "shop/v1/events.pb-c.h"
 #include "shop/v1/orders.pb-c.h"
 
 #include <stdint.h>
@@ -28,6 +29,8 @@ enum status validate_cancel_order(const Shop__V1__CancelOrderRequest *request, s
                                   struct uuid *out_id, struct error *err) NODISCARD;
 enum status validate_watch_order(const Shop__V1__WatchOrderRequest *request, struct arena *arena,
                                  struct uuid *out_id, struct error *err) NODISCARD;
+enum status validate_subscribe(const Shop__V1__SubscribeRequest *request, struct arena *arena,
+                               struct error *err) NODISCARD;
 enum status validate_list_orders(const Shop__V1__ListOrdersRequest *request, struct arena *arena,
                                  uint32_t *out_limit, struct error *err) NODISCARD;
 

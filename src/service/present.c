@@ -239,3 +239,32 @@ Shop__V1__OrderConfirmation *present_confirmation(const struct order *order, str
         return NULL;
     return message;
 }
+
+/* ---- The feed ------------------------------------------------------------------------------ */
+
+Shop__V1__OrderEvent *present_event(const struct feed_event *event, struct arena *arena)
+{
+    const struct order_event *change = &event->event;
+    Shop__V1__OrderEvent *message = ARENA_NEW(arena, Shop__V1__OrderEvent);
+
+    if (message == NULL)
+        return NULL;
+    shop__v1__order_event__init(message);
+    message->position = event->position;
+    message->order_id = present_id(&event->order_id, arena);
+    message->revision = change->revision;
+    message->attempt = change->attempt;
+    message->state = (Shop__V1__Order__State)change->state;
+    message->step = (Shop__V1__OrderStep__Kind)change->step;
+    message->outcome = (Shop__V1__OrderStep__Outcome)change->outcome;
+    message->external_id = borrow(change->external_id);
+    message->time = present_time(change->time_us, arena);
+    if (message->order_id == NULL || message->time == NULL)
+        return NULL;
+    if (change->failure.reason != REASON_NONE) {
+        message->failure = present_failure(&change->failure, &event->order_id, arena);
+        if (message->failure == NULL)
+            return NULL;
+    }
+    return message;
+}

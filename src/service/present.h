@@ -8,8 +8,10 @@
 #include "base/macros.h"
 #include "domain/order.h"
 #include "domain/product.h"
+#include "port/event_store.h"
 
 #include "shop/v1/catalog.pb-c.h"
+#include "shop/v1/events.pb-c.h"
 #include "shop/v1/orders.pb-c.h"
 
 /* etag: the version. */
@@ -19,3 +21,4 @@ Shop__V1__Order *present_order(const struct order *order, struct arena *arena) N
 /* Of a FULFILLED order. */
 Shop__V1__OrderConfirmation *present_confirmation(const struct order *order, struct arena *arena)
     NODISCARD;
+Shop__V1__OrderEvent *present_event(const struct feed_event *event, struct arena *arena) NODISCARD;

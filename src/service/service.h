@@ -8,12 +8,14 @@
 #include "domain/page.h"
 #include "port/catalog_store.h"
 #include "port/clock.h"
+#include "port/event_store.h"
 #include "port/order_store.h"
 #include "port/random.h"
 #include "saga/saga_driver.h"
 #include "service/call.h"
 #include "service/stream.h"
 
+struct event_feed;
 struct order_watches;
 
 struct service {
@@ -21,6 +23,7 @@ struct service {
     struct order_store *order_store;
     struct saga_driver *saga_driver;
     struct order_watches *order_watches; /* NULL: WatchOrder is never called */
+    struct event_feed *event_feed;       /* NULL: Subscribe is never called */
     struct clock *clock;
     struct random_source *random;
     /* Key of the page tokens, from the database; answers STORE_UNAVAILABLE while it is not set. */
@@ -40,6 +43,9 @@ service_fn orders_create_order, orders_get_order, orders_list_orders, orders_pro
 
 /* order_watch.c */
 service_stream_fn orders_watch_order;
+
+/* event_feed.c */
+service_stream_fn order_events_subscribe;
 
 /* An order was changed by this worker: its watchers are told at the end of the turn. What others
  * change is found by looking. */

@@ -17,6 +17,10 @@ enum event_column {
     EVENT_REVISION, EVENT_STATE, EVENT_STEP, EVENT_OUTCOME, EVENT_TRIES, EVENT_EXTERNAL_ID,
     EVENT_FAILURE, EVENT_TIME_US, EVENT_END
 };
+enum feed_column {
+    FEED_REVISION, FEED_ATTEMPT, FEED_STATE, FEED_STEP, FEED_OUTCOME, FEED_TRIES, FEED_EXTERNAL_ID,
+    FEED_FAILURE, FEED_TIME
+};
 enum record_column {
     GENERATION, CANCEL_WISHED, PAYMENT_METHOD, FORWARD_LEFT_MS, FULFILL_LEFT_MS, UNDO_AGE_MS,
     LEASE_LEFT_MS, TRIES, RECORD_END
@@ -194,6 +198,32 @@ bool order_row_read_events(const struct pg_row *row, int first, struct arena *ar
             return false;
     }
     order->event_count = columns.count;
+    return true;
+}
+
+bool order_row_read_event(const struct pg_row *row, int first, struct arena *arena,
+                          struct order_event *out_event)
+{
+    const char *state = pg_get_text(row, first + FEED_STATE, arena);
+    const char *step = pg_get_text(row, first + FEED_STEP, arena);
+    const char *outcome = pg_get_text(row, first + FEED_OUTCOME, arena);
+    const char *failure;
+    struct order_event event = {
+        .revision = pg_get_int8(row, first + FEED_REVISION),
+        .attempt = pg_get_int4(row, first + FEED_ATTEMPT),
+        .tries = pg_get_int4(row, first + FEED_TRIES),
+        .time_us = pg_get_time_us(row, first + FEED_TIME),
+    };
+
+    if (state == NULL || step == NULL || outcome == NULL ||
+        !read_optional(row, first + FEED_EXTERNAL_ID, arena, &event.external_id) ||
+        !read_optional(row, first + FEED_FAILURE, arena, &failure) ||
+        !failure_json_read(failure, arena, &event.failure))
+        return false;
+    event.state = read_state(state);
+    event.step = step_parse(step);
+    event.outcome = outcome_parse(outcome);
+    *out_event = event;
     return true;
 }
 

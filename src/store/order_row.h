@@ -18,6 +18,9 @@
 #define EVENT_COLUMNS                                                                         \
     "event_revision, event_state, event_step, event_outcome, event_tries, event_external_id," \
     " event_failure, event_time_us"
+#define FEED_COLUMNS                                                                           \
+    "e.revision, e.attempt, e.state, coalesce(e.step, ''), e.outcome, e.tries, e.external_id," \
+    " e.failure::text, e.create_time"
 #define RECORD_COLUMNS                                                                          \
     "generation, cancel_wished, payment_method, forward_left_ms, fulfill_left_ms, undo_age_ms," \
     " lease_left_ms, tries"
@@ -35,6 +38,9 @@ bool order_row_read(const struct pg_row *row, int first, struct arena *arena,
 /* Into order->events. */
 bool order_row_read_events(const struct pg_row *row, int first, struct arena *arena,
                            struct order *order) NODISCARD;
+/* One event: FEED_COLUMNS. */
+bool order_row_read_event(const struct pg_row *row, int first, struct arena *arena,
+                          struct order_event *out_event) NODISCARD;
 /* ORDER_COLUMNS, then RECORD_COLUMNS. Without an attempt the record has no budgets. */
 bool order_row_read_record(const struct pg_row *row, int first, struct arena *arena,
                            struct saga_record *out_record) NODISCARD;

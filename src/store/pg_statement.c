@@ -143,6 +143,21 @@ const struct pg_statement pg_statements[PG_STATEMENT_COUNT + 1] = {
         "SELECT ord, removed FROM remove_old_keys($1, $2)",
         {PG_INT4, PG_INT8, PG_END}},
 
+    /* complete, pending, fence */
+    [PG_EVENTS_LOOK] = {"events_look", PG_LANE_READ, true,
+        "SELECT ord, complete, pending, fence, newest FROM event_horizon($1, $2, $3)",
+        {PG_INT8, PG_INT8, PG_INT8, PG_END}},
+
+    /* Of an event of another caller only the position is told. */
+    [PG_EVENTS_PAGE] = {"events_page", PG_LANE_READ, true,
+        "SELECT (q.place - 1)::int4, e.position, o.id, " FEED_COLUMNS
+        " FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS q (by, after, until, size, place)"
+        " CROSS JOIN LATERAL (SELECT * FROM order_event v"
+        "   WHERE v.position > q.after AND v.position <= q.until ORDER BY v.position LIMIT q.size) e"
+        " LEFT JOIN orders o ON o.id = e.order_id AND o.caller = q.by"
+        " ORDER BY q.place, e.position",
+        {PG_TEXT, PG_INT8, PG_INT8, PG_INT4, PG_END}},
+
     /* state, older_ms, before, limit */
     [PG_OPERATOR_LIST] = {"operator_list", PG_LANE_READ, true,
         "SELECT ord, id, body FROM find_orders($1, $2, $3, $4)",

@@ -45,6 +45,8 @@ enum pg_statement_id {
     PG_SAGA_TAKE_DUE,
     PG_SAGA_GIVE_BACK,
     PG_KEYS_REMOVE,
+    PG_EVENTS_LOOK, /* in the lane of reads, though now and then it draws a transaction id */
+    PG_EVENTS_PAGE,
     PG_OPERATOR_LIST,
     PG_OPERATOR_SHOW,
     PG_OPERATOR_MEND,

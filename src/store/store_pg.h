@@ -2,6 +2,7 @@
 #pragma once
 
 #include "port/catalog_store.h"
+#include "port/event_store.h"
 #include "port/operator_store.h"
 #include "port/order_store.h"
 #include "port/reconcile_store.h"
@@ -27,6 +28,12 @@ struct saga_store_pg {
     struct pg_pool *pool;
 };
 void saga_store_pg_init(struct saga_store_pg *store, struct pg_pool *pool);
+
+struct event_store_pg {
+    struct event_store base;
+    struct pg_pool *pool;
+};
+void event_store_pg_init(struct event_store_pg *store, struct pg_pool *pool);
 
 struct operator_store_pg {
     struct operator_store base;

@@ -44,7 +44,8 @@ from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from google.type import money_pb2  # noqa: E402
 from grpc.health.v1 import health_pb2, health_pb2_grpc  # noqa: E402
 from shop.v1 import catalog_pb2 as catalog  # noqa: E402
-from shop.v1 import catalog_pb2_grpc, orders_pb2_grpc  # noqa: E402
+from shop.v1 import catalog_pb2_grpc, events_pb2_grpc, orders_pb2_grpc  # noqa: E402
+from shop.v1 import events_pb2 as events  # noqa: E402
 from shop.v1 import orders_pb2 as orders  # noqa: E402
 
 Product, Order, OrderLine, OrderStep = catalog.Product, orders.Order, orders.OrderLine, orders.OrderStep
@@ -224,12 +225,13 @@ def lines(*pairs):
 
 
 class Shop:
-    """One client: a connection of its own, the two services, and what tests need again and again."""
+    """One client: a connection of its own, the services, and what tests need again and again."""
 
     def __init__(self, target):
         self.channel = grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
         self.catalog = Service(catalog_pb2_grpc.CatalogStub(self.channel))
         self.orders = Service(orders_pb2_grpc.OrdersStub(self.channel))
+        self.events = Service(events_pb2_grpc.OrderEventsStub(self.channel))
         self.health = health_pb2_grpc.HealthStub(self.channel)
 
     def close(self):

@@ -29,7 +29,8 @@ from test_answers import CASES
 FILE = harness.SOURCE_DIR / "gen" / "openapi.json"
 DOCUMENT = json.loads(FILE.read_text())
 SERVICES = [module.DESCRIPTOR.services_by_name[name]
-            for module, name in ((client.catalog, "Catalog"), (client.orders, "Orders"))]
+            for module, name in ((client.catalog, "Catalog"), (client.orders, "Orders"),
+                                 (client.events, "OrderEvents"))]
 METHODS = [method for service in SERVICES for method in service.methods]
 REQUIRED, OUTPUT_ONLY = field_behavior_pb2.REQUIRED, field_behavior_pb2.OUTPUT_ONLY
 
@@ -263,7 +264,10 @@ def test_request_headers_stand_where_they_mean_something():
 
 
 def schema_of_answer(method):
-    content = operation_of(*rules_of(method)[0][:2])["responses"]["200"]["content"]["application/json"]["schema"]
+    contents = operation_of(*rules_of(method)[0][:2])["responses"]["200"]["content"]
+    if "application/json" not in contents:  # a stream that does not end
+        return resolve(contents["application/x-ndjson"]["x-itemSchema"])
+    content = contents["application/json"]["schema"]
     return resolve(content["items"] if method.server_streaming else content)
 
 
@@ -434,3 +438,14 @@ def test_a_watch_is_documented_in_its_three_forms():
     answer = operation_of("get", "/v1/orders/{id}:watch")["responses"]
     assert set(answer["200"]["content"]) == {"text/event-stream", "application/x-ndjson", "application/json"}
     assert "content" not in answer["204"]
+
+
+def test_the_feed_of_events_is_documented_in_its_two_forms_with_the_schema_of_an_item():
+    answer = operation_of("get", "/v1/events")["responses"]
+    content = answer["200"]["content"]
+    assert set(content) == {"text/event-stream", "application/x-ndjson"}
+    assert "204" not in answer
+    lines = content["application/x-ndjson"]["examples"]["paid"]["value"].splitlines()
+    for line in lines:
+        validator(content["application/x-ndjson"]["x-itemSchema"]).validate(json.loads(line)["result"])
+    assert len(lines) == 2

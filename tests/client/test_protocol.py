@@ -50,7 +50,7 @@ def test_errors_are_told_apart_by_reason_not_by_text(shop):
 
 
 def test_health_knows_the_server_and_its_services(shop):
-    for service in ("", "shop.v1.Catalog", "shop.v1.Orders", "liveness"):
+    for service in ("", "shop.v1.Catalog", "shop.v1.Orders", "shop.v1.OrderEvents", "liveness"):
         assert shop.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=20).status == SERVING
     with pytest.raises(grpc.RpcError) as error:
         shop.health.Check(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=20)
@@ -60,7 +60,8 @@ def test_health_knows_the_server_and_its_services(shop):
 def test_health_lists_all_services(shop):
     statuses = shop.health.List(health_pb2.HealthListRequest(), timeout=20).statuses
     assert {name: entry.status for name, entry in statuses.items()} == {
-        "": SERVING, "shop.v1.Catalog": SERVING, "shop.v1.Orders": SERVING, "liveness": SERVING}
+        "": SERVING, "shop.v1.Catalog": SERVING, "shop.v1.Orders": SERVING, "shop.v1.OrderEvents": SERVING,
+        "liveness": SERVING}
 
 
 def test_a_health_watch_begins_with_the_state_as_it_is(shop):
@@ -90,7 +91,7 @@ def fixture_grpcurl(orderd):
 def test_grpcurl_lists_the_services(grpcurl):
     code, output = grpcurl("list")
     assert code == 0, output
-    assert {"shop.v1.Catalog", "shop.v1.Orders", "grpc.health.v1.Health"} <= set(output.split())
+    assert {"shop.v1.Catalog", "shop.v1.Orders", "shop.v1.OrderEvents", "grpc.health.v1.Health"} <= set(output.split())
 
 
 def test_grpcurl_lists_the_methods_of_a_service(grpcurl):
@@ -104,6 +105,7 @@ def test_grpcurl_lists_the_methods_of_a_service(grpcurl):
     ("shop.v1.Order", "repeated .shop.v1.OrderLine lines = 3"),
     ("shop.v1.Order.State", "FULFILLED = 5"),
     ("shop.v1.Catalog.GetProduct", "rpc GetProduct"),
+    ("shop.v1.OrderEvents", "rpc Subscribe ( .shop.v1.SubscribeRequest ) returns ( stream .shop.v1.OrderEvent )"),
     ("google.type.Money", "int64 units = 2"),
 ])
 def test_grpcurl_describes(grpcurl, symbol, expected):

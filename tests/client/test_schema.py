@@ -71,7 +71,9 @@ def read_also(schema, is_required):
         "anyOf": forms, **{key: schema[key] for key in ("readOnly",) if key in schema}}
 
 
-SCHEMA = schemathesis.openapi.from_dict(lenient(DOCUMENT))
+# The feed of events has no end that one could wait for; test_events.py holds it to its schema.
+ENDLESS = "OrderEvents_Subscribe"
+SCHEMA = schemathesis.openapi.from_dict(lenient(DOCUMENT)).exclude(operation_id=ENDLESS)
 
 # What may be wrong with a request though its schema allows it: operation ("": any), what is said about the field.
 NOT_IN_A_SCHEMA = (
@@ -310,7 +312,7 @@ def test_the_document_itself_is_served(served):
 
 def test_each_operation_was_also_carried_out():
     """A run of refusals only would show little."""
-    names = {operation["operationId"] for item in DOCUMENT["paths"].values() for operation in item.values()}
+    names = {operation["operationId"] for item in DOCUMENT["paths"].values() for operation in item.values()} - {ENDLESS}
     if set(SEEN) != names:
         pytest.skip("only some of the operations were called")
     assert not [name for name in names if 200 not in SEEN[name]], dict(SEEN)

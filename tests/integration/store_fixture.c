@@ -36,6 +36,7 @@ int store_fixture_setup(void **state)
     catalog_store_pg_init(&fixture->catalog, fixture->pool, fixture->random);
     order_store_pg_init(&fixture->orders, fixture->pool);
     saga_store_pg_init(&fixture->saga, fixture->pool);
+    event_store_pg_init(&fixture->events, fixture->pool);
     operator_store_pg_init(&fixture->operators, fixture->pool);
     reconcile_store_pg_init(&fixture->reconcile, fixture->pool);
     *state = fixture;

@@ -19,6 +19,7 @@ struct store_fixture {
     struct catalog_store_pg catalog;
     struct order_store_pg orders;
     struct saga_store_pg saga;
+    struct event_store_pg events;
     struct operator_store_pg operators;
     struct reconcile_store_pg reconcile;
     uint32_t open_count;

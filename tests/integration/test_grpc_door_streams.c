@@ -54,7 +54,8 @@ static void check(struct fixture *f, const char *service, int expected)
 
 static void check_tells_of_every_service_and_liveness_serves_to_the_end(void **state)
 {
-    static const char *const services[] = {"", "shop.v1.Catalog", "shop.v1.Orders"};
+    static const char *const services[] = {"", "shop.v1.Catalog", "shop.v1.Orders",
+                                           "shop.v1.OrderEvents"};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < COUNT_OF(services); i++) {
@@ -79,7 +80,7 @@ static void list_tells_of_all_services_at_once(void **state)
     reply = (Grpc__Health__V1__HealthListResponse *)client_call_unpack(
         &call, &grpc__health__v1__health_list_response__descriptor);
     assert_non_null(reply);
-    assert_int_equal(reply->n_statuses, 4);
+    assert_int_equal(reply->n_statuses, 5);
     for (size_t i = 0; i < reply->n_statuses; i++) {
         assert_int_equal((int)reply->statuses[i]->value->status, (int)HEALTH(SERVING));
     }
@@ -338,7 +339,7 @@ static void reflect(struct fixture *f, const char *path)
     request.list_services = star;
     reply = ask(&call, &request);
     assert_int_equal((int)reply->message_response_case, (int)TOLD(LIST_SERVICES_RESPONSE));
-    assert_int_equal(reply->list_services_response->n_service, 5);
+    assert_int_equal(reply->list_services_response->n_service, 6);
     free_answer(reply);
 
     request.message_request_case = ASK(FILE_CONTAINING_SYMBOL);

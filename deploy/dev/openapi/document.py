@@ -16,7 +16,7 @@ JSON_TYPE = "application/json"
 MASK = "update_mask"
 
 DESCRIPTION = """\
-The methods of the gRPC services `shop.v1.Catalog` and `shop.v1.Orders` over HTTP/1.1 and JSON.
+The methods of the gRPC services `shop.v1.Catalog`, `shop.v1.Orders` and `shop.v1.OrderEvents` over HTTP/1.1 and JSON.
 
 JSON is proto3's canonical mapping: names in lowerCamelCase (requests may also use those of the protos), 64-bit \
 integers as strings (requests may also use numbers), enums by name, times by RFC 3339. Scalars and lists are always \
@@ -48,8 +48,8 @@ HEADERS = {
         "description": "How long the caller waits: up to 8 digits and a unit (H, M, S, m, u, n).",
         "schema": {"type": "string", "pattern": "^[0-9]{1,8}[HMSmun]$"}, "example": "5S"},
     "Last-Event-ID": {
-        "description": "The revision that was seen last, sent by browsers that connect again; for text/event-stream, "
-                       "where it stands for afterRevision.",
+        "description": "The id of the event that was seen last, sent by browsers that connect again; for "
+                       "text/event-stream, where it stands for afterRevision or afterPosition.",
         "schema": {"type": "string", **NOT_NEGATIVE}, "example": "3"},
 }
 ANSWER_HEADERS = {
@@ -77,6 +77,15 @@ An item for each state, by Accept:
 event `end`, or an event `error` with an error as data.
 - `application/x-ndjson`: a line each, `{"result": item}`; at the end `{"error": …}` when it did not end well.
 - else one JSON array."""
+ENDLESS = """\
+By Accept:
+- `text/event-stream`: an event each, its id the position, its data the item; a comment every 15 s; an event `error` \
+with an error as data when it breaks off.
+- else `application/x-ndjson`: a line each, `{"result": item}`; `{"error": …}` when it breaks off."""
+
+# The member that is the id of an event, by method; and those streams that do not end by themselves.
+EVENT_IDS = {"shop.v1.Orders.WatchOrder": "revision", "shop.v1.OrderEvents.Subscribe": "position"}
+ENDLESS_STREAMS = {"shop.v1.OrderEvents.Subscribe"}
 
 
 class Document:
@@ -144,7 +153,7 @@ class Document:
             first = self.protos.rules(method)[0]
             description.append(f"Another path for `{first.verb.upper()} {openapi_path(first.path)}`.")
         if method.server_streaming:
-            description.append(STREAM)
+            description.append(ENDLESS if method.full_name in ENDLESS_STREAMS else STREAM)
         description = "\n\n".join(part for part in description if part)
         if description:
             made["description"] = description
@@ -228,7 +237,7 @@ class Document:
 
     def answers(self, method, rule):
         made = {"200": self.answer(method, rule)}
-        if method.server_streaming:
+        if method.server_streaming and method.full_name not in ENDLESS_STREAMS:
             made["204"] = NO_CONTENT
         if "If-None-Match" in self.headers(method, rule):
             made["304"] = NOT_MODIFIED
@@ -244,24 +253,29 @@ class Document:
             made["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         shown = examples.ANSWERS[method.full_name]
         if method.server_streaming:
-            made["content"] = self.stream_content(schema, shown)
+            made["content"] = self.stream_content(method.full_name, schema, shown)
         else:
             made["content"] = {JSON_TYPE: {"schema": schema, "examples": named(shown)}}
         return made
 
     @staticmethod
-    def stream_content(schema, shown):
-        events, lines = {}, {}
+    def stream_content(method, schema, shown):
+        events, lines, event_id = {}, {}, EVENT_IDS[method]
         for name, items in shown.items():
             texts = [json.dumps(item, separators=(",", ":")) for item in items]
-            events[name] = "".join(f"id: {item['revision']}\ndata: {text}\n\n" for item, text in zip(items, texts))
-            events[name] += "event: end\ndata:\n\n"
+            events[name] = "".join(f"id: {item[event_id]}\ndata: {text}\n\n" for item, text in zip(items, texts))
+            if method not in ENDLESS_STREAMS:
+                events[name] += "event: end\ndata:\n\n"
             lines[name] = "".join(f"{{\"result\":{text}}}\n" for text in texts)
-        return {
+        made = {
             "text/event-stream": {"schema": {"type": "string"}, "examples": named(events)},
             "application/x-ndjson": {"schema": {"type": "string"}, "examples": named(lines)},
-            JSON_TYPE: {"schema": {"type": "array", "items": schema}, "examples": named(shown)},
         }
+        if method not in ENDLESS_STREAMS:
+            made[JSON_TYPE] = {"schema": {"type": "array", "items": schema}, "examples": named(shown)}
+            return made
+        # 3.1 has no word for the items of such a stream; this is 3.2's.
+        return {media_type: {**content, "x-itemSchema": schema} for media_type, content in made.items()}
 
     def error_schema(self):
         codes = {reason.code: None for reason in self.reasons.values() if reason.key not in errors.NOT_OVER_HTTP}

@@ -40,6 +40,7 @@ BY_METHOD = {
     "shop.v1.Orders.PlaceOrder": (*CREATION, *ATTEMPT),
     "shop.v1.Orders.CancelOrder": ("ORDER_NOT_FOUND", "ORDER_STATE_INVALID", "REQUEST_ID_REUSED", "TOO_MANY_CALLS"),
     "shop.v1.Orders.WatchOrder": ("ORDER_NOT_FOUND", "TOO_MANY_WATCHERS"),
+    "shop.v1.OrderEvents.Subscribe": ("EVENT_POSITION_UNKNOWN", "TOO_MANY_WATCHERS"),
 }
 
 # Of gRPC only; and what a request meets that is none of the operations.

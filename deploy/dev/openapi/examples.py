@@ -31,6 +31,12 @@ CHARGING = {**ORDER, "state": "CHARGING", "steps": STEPS[:1], "revision": "3", "
 CANCELLED = {**ORDER, "state": "CANCELLED", "revision": "2", "etag": "2"}
 CONFIRMATION = {"orderId": ORDER_ID, "total": TOTAL, "paymentId": "pi_1042", "shipmentId": "sh_1042",
                 "fulfillTime": TIME}
+EVENTS = [
+    {"position": "1041", "orderId": ORDER_ID, "revision": "4", "attempt": 1, "state": "FULFILLING", "step": "CHARGE",
+     "outcome": "DONE", "externalId": "pi_1042", "time": TIME},
+    {"position": "1044", "orderId": ORDER_ID, "revision": "5", "attempt": 1, "state": "FULFILLED", "step": "FULFILL",
+     "outcome": "DONE", "externalId": "sh_1042", "time": TIME},
+]
 
 # By method: bodies of requests and answers, by their names.
 REQUESTS = {
@@ -60,6 +66,7 @@ ANSWERS = {
     "shop.v1.Orders.PlaceOrder": {"fulfilled": CONFIRMATION},
     "shop.v1.Orders.CancelOrder": {"cancelled": CANCELLED},
     "shop.v1.Orders.WatchOrder": {"fulfilled": [CHARGING, FULFILLED]},
+    "shop.v1.OrderEvents.Subscribe": {"paid": EVENTS},
 }
 
 # Values of parameters, by full name of the field.
@@ -79,4 +86,5 @@ PARAMETERS = {
     "shop.v1.ProcessOrderRequest.id": ORDER_ID,
     "shop.v1.CancelOrderRequest.id": ORDER_ID,
     "shop.v1.WatchOrderRequest.id": ORDER_ID,
+    "shop.v1.SubscribeRequest.after_position": "1041",
 }

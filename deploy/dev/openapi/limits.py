@@ -102,6 +102,8 @@ def field_limits(limit):
         "shop.v1.CancelOrderRequest.request_id": request_id,
         "shop.v1.WatchOrderRequest.id": order_id,
         "shop.v1.WatchOrderRequest.after_revision": NOT_NEGATIVE,
+        "shop.v1.SubscribeRequest.after_position": NOT_NEGATIVE,
+        "shop.v1.SubscribeRequest.only_new": ANY,
 
         # Of answers only.
         "shop.v1.Order.id": {"format": "uuid"},
@@ -111,6 +113,9 @@ def field_limits(limit):
         "shop.v1.Order.attempt": {"minimum": 0, "maximum": limit["LIMIT_ATTEMPTS_PER_ORDER"]},
         "shop.v1.OrderStep.attempts": MINIMUM_0,
         "shop.v1.OrderConfirmation.order_id": {"format": "uuid"},
+        "shop.v1.OrderEvent.position": NOT_NEGATIVE,
+        "shop.v1.OrderEvent.revision": NOT_NEGATIVE,
+        "shop.v1.OrderEvent.attempt": MINIMUM_0,
         "shop.v1.ListProductsResponse.products": {"maxItems": limit["LIMIT_PAGE_SIZE"]},
         "shop.v1.ListOrdersResponse.orders": {"maxItems": limit["LIMIT_PAGE_SIZE"]},
         "shop.v1.BatchGetProductsResponse.products": {"minItems": 1, "maxItems": limit["LIMIT_IDS_PER_BATCH"]},

@@ -13,7 +13,7 @@ MESSAGE_FIELD, MESSAGE_NESTED, MESSAGE_ENUM = 2, 3, 4
 ENUM_VALUE, SERVICE_METHOD = 2, 2
 
 # The others of proto/ are asked for by this service, not served.
-SERVED = ("shop.v1.Catalog", "shop.v1.Orders")
+SERVED = ("shop.v1.Catalog", "shop.v1.Orders", "shop.v1.OrderEvents")
 VERBS = ("get", "put", "post", "delete", "patch")
 
 

@@ -14,7 +14,8 @@ from limits import INT64
 ERROR_DETAILS = ("ErrorInfo", "BadRequest", "PreconditionFailure", "ResourceInfo", "RetryInfo")
 
 # Messages in answers that are there at times only; all others always are.
-SOMETIMES_UNSET = {"shop.v1.Order.failure", "shop.v1.OrderStep.end_time", "shop.v1.OrderStep.error"}
+SOMETIMES_UNSET = {"shop.v1.Order.failure", "shop.v1.OrderStep.end_time", "shop.v1.OrderStep.error",
+                   "shop.v1.OrderEvent.time", "shop.v1.OrderEvent.failure"}
 # In requests, of protos that others wrote and that do not say so.
 REQUIRED_TOO = {"google.type.Money.currency_code"}
 

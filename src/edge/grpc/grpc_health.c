@@ -15,7 +15,8 @@ typedef Grpc__Health__V1__HealthListResponse__StatusesEntry list_entry;
 
 #define STATUS_OF(name) GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##name
 
-static const char *const services[] = {"", "shop.v1.Catalog", "shop.v1.Orders", "liveness"};
+static const char *const services[] = {"", "shop.v1.Catalog", "shop.v1.Orders",
+                                       "shop.v1.OrderEvents", "liveness"};
 enum {
     SERVICE_NONE = -1,
     SERVICE_COUNT = COUNT_OF(services),

@@ -45,6 +45,7 @@ static const char *const services[] = {
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
     "shop.v1.Catalog",
+    "shop.v1.OrderEvents",
     "shop.v1.Orders",
 };
 

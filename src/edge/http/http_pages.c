@@ -131,7 +131,8 @@ static void answer_health(struct http_exchange *exchange)
 {
     static const char serving[] = "{\"status\":\"SERVING\"}";
     static const char not_serving[] = "{\"status\":\"NOT_SERVING\"}";
-    static const char *const services[] = {"", "shop.v1.Catalog", "shop.v1.Orders", "liveness"};
+    static const char *const services[] = {"", "shop.v1.Catalog", "shop.v1.Orders",
+                                           "shop.v1.OrderEvents", "liveness"};
     const char *asked = service_of(exchange);
     struct error err = {0};
     size_t i = 0;

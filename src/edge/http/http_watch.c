@@ -1,4 +1,5 @@
-/* The life of a stream. What its messages are is the service's.
+/* The life of a stream. What its messages are is the service's; where one resumes, and whether it ends by
+ * itself, says the table of methods.
  *
  *            a message, or 15 s                    the service ends it, or drain
  *   WAITING -------------------> STREAMING -----------------------------------> ENDING --> gone
@@ -20,18 +21,22 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
     HEARTBEAT_MS = 15 * 1000, /* proxies close what is silent for longer than a minute or so */
+    /* One that may be silent for ever is begun by then, so that its reader knows that it is there. */
+    ENDLESS_BEGIN_MS = 1000,
     PIECE_SIZE_MAX = 2 * LIMIT_REPLY_SIZE,
+    FIELD_NAME_SIZE_MAX = 64,
     SCRATCH_SIZE_MAX = 1024 * 1024, /* what the details of errors take while they are written */
 };
 
 enum watch_form {
-    WATCH_ARRAY,
-    WATCH_EVENTS,
+    WATCH_ARRAY, /* not of one that does not end */
     WATCH_LINES,
+    WATCH_EVENTS,
     WATCH_FORM_COUNT
 };
 
@@ -43,8 +48,8 @@ static const char *const nothing[WATCH_FORM_COUNT] = {
 
 static const char *const media_types[WATCH_FORM_COUNT] = {
     [WATCH_ARRAY] = "application/json",
-    [WATCH_EVENTS] = "text/event-stream",
     [WATCH_LINES] = "application/x-ndjson",
+    [WATCH_EVENTS] = "text/event-stream",
 };
 
 enum watch_state {
@@ -68,8 +73,8 @@ struct http_watch {
     bool has_written; /* a message */
     bool is_answered; /* HEAD: the first message is there, and is all that was to be known */
     bool is_broken;   /* a message could not be written */
-    bool resumes;     /* by Last-Event-ID, up to seen_revision */
-    int64_t seen_revision;
+    bool resumes;     /* by Last-Event-ID, up to seen; it may turn out that this was the last */
+    int64_t seen;
     size_t sent_size;
     struct buf piece; /* to be written when the client is ready */
     struct clock_timer heartbeat, next;
@@ -165,15 +170,17 @@ static void put_end(struct http_watch *watch)
         buf_put_char(&watch->piece, ']');
 }
 
-static int64_t revision_of(const struct http_watch *watch, const ProtobufCMessage *message)
+/* The id of a message as an event. */
+static int64_t id_of(const struct http_watch *watch, const ProtobufCMessage *message)
 {
-    const struct field_shape *field =
-        message_shape_field(watch->exchange->route->reply, "revision", strlen("revision"));
-    int64_t revision;
+    const struct http_route *route = watch->exchange->route;
+    const char *name = route->method->resume_field;
+    const struct field_shape *field = message_shape_field(route->reply, name, strlen(name));
+    int64_t id;
 
     assert(field != NULL && field->kind == FIELD_INT64);
-    memcpy(&revision, field_at(message, field), sizeof(revision));
-    return revision;
+    memcpy(&id, field_at(message, field), sizeof(id));
+    return id;
 }
 
 static void put_message(struct http_watch *watch, const ProtobufCMessage *message)
@@ -187,7 +194,7 @@ static void put_message(struct http_watch *watch, const ProtobufCMessage *messag
     if (arena == NULL)
         return;
     if (watch->form == WATCH_EVENTS)
-        buf_printf(piece, "id: %" PRId64 "\ndata: ", revision_of(watch, message));
+        buf_printf(piece, "id: %" PRId64 "\ndata: ", id_of(watch, message));
     else if (watch->form == WATCH_LINES)
         buf_put_str(piece, "{\"result\":");
     else if (watch->has_written)
@@ -314,7 +321,7 @@ static void finish(struct http_watch *watch)
 static void on_message(struct stream *stream, const ProtobufCMessage *message)
 {
     struct http_watch *watch = watch_of(stream);
-    bool is_old = watch->resumes && revision_of(watch, message) <= watch->seen_revision;
+    bool is_old = watch->resumes && id_of(watch, message) <= watch->seen;
 
     watch->is_asked = false;
     watch->is_answered = watch->exchange->request->is_head;
@@ -339,25 +346,48 @@ static void on_end(struct stream *stream)
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
 
-/* Browsers that connect again say what they have seen; that stands for after_revision. The whole state
- * is asked for then, to learn whether it was the last. */
+/* The field of the request after whose value the stream resumes: "after_revision". */
+static const struct field_shape *after_field(const struct http_route *route)
+{
+    char name[FIELD_NAME_SIZE_MAX];
+    int len = snprintf(name, sizeof(name), "after_%s", route->method->resume_field);
+
+    assert(len > 0 && (size_t)len < sizeof(name));
+    return message_shape_field(route->request, name, (size_t)len);
+}
+
+/* Browsers that connect again say what they have seen; that stands for after_revision. Of what ends, the
+ * whole state is asked for then, to learn whether it was the last. */
 static enum status bind_last_event(struct http_watch *watch, ProtobufCMessage *message)
 {
     const struct http_request *request = watch->exchange->request;
-    const struct field_shape *field = message_shape_field(
-        watch->exchange->route->request, "after_revision", strlen("after_revision"));
+    const struct http_route *route = watch->exchange->route;
     const char *value = http_request_field(request, "last-event-id", NULL);
-    const union field_value none = {.i64 = 0};
+    union field_value after = {.i64 = 0};
 
-    if (watch->form != WATCH_EVENTS || field == NULL || value == NULL || *value == '\0')
+    if (watch->form != WATCH_EVENTS || value == NULL || *value == '\0')
         return STATUS_OK;
-    if (!number_parse(value, 0, INT64_MAX, &watch->seen_revision)) {
+    if (!number_parse(value, 0, INT64_MAX, &watch->seen)) {
         error_add_field(&watch->stream.err, request->arena, "Last-Event-ID",
                         "must be the id of an event");
         return watch->stream.err.status;
     }
-    watch->resumes = true;
-    field_set(message, field, &none);
+    watch->resumes = !route->method->is_endless;
+    if (!watch->resumes)
+        after.i64 = watch->seen;
+    field_set(message, after_field(route), &after);
+    return STATUS_OK;
+}
+
+static enum status choose_form(struct http_watch *watch)
+{
+    const int first = watch->exchange->route->method->is_endless ? WATCH_LINES : WATCH_ARRAY;
+    const int chosen = http_accept_choose(watch->exchange->request, media_types + first,
+                                          (size_t)(WATCH_FORM_COUNT - first));
+
+    if (chosen == HTTP_ACCEPT_NONE)
+        return error_set(&watch->stream.err, REASON_NOT_ACCEPTABLE);
+    watch->form = (enum watch_form)(first + chosen);
     return STATUS_OK;
 }
 
@@ -365,12 +395,10 @@ static enum status prepare(struct http_watch *watch, const struct http_match *ma
 {
     struct error *err = &watch->stream.err;
     ProtobufCMessage *message = NULL;
-    int form = http_accept_choose(watch->exchange->request, media_types, WATCH_FORM_COUNT);
     int64_t unused_ms;
 
-    if (form == HTTP_ACCEPT_NONE)
-        return error_set(err, REASON_NOT_ACCEPTABLE);
-    watch->form = (enum watch_form)form;
+    if (choose_form(watch) != STATUS_OK)
+        return err->status;
     if (watch->gateway->is_draining)
         return error_set(err, REASON_SHUTTING_DOWN);
     watch->holds_place = limit_enter(&watch->gateway->site->limits->watchers);
@@ -416,7 +444,8 @@ void http_watch_open(struct http_gateway *gateway, struct http_exchange *exchang
         http_answer_error(exchange, &err);
         return;
     }
-    if (prepare(watch, match) != STATUS_OK) {
+    if (prepare(watch, match) != STATUS_OK ||
+        (match->route->method->is_endless && request->is_head)) {
         answer_at_once(watch);
         return;
     }
@@ -429,7 +458,8 @@ void http_watch_open(struct http_gateway *gateway, struct http_exchange *exchang
         answer_at_once(watch);
         return;
     }
-    clock_timer_start(gateway->clock, &watch->heartbeat, HEARTBEAT_MS);
+    clock_timer_start(gateway->clock, &watch->heartbeat,
+                      match->route->method->is_endless ? ENDLESS_BEGIN_MS : HEARTBEAT_MS);
     advance(watch);
 }
 

@@ -52,7 +52,7 @@ static size_t compare_service(const file_t *file, const service_t *service, size
     return row;
 }
 
-static void every_method_of_catalog_and_orders_has_its_row_in_order(void **state)
+static void every_method_that_is_served_has_its_row_in_order(void **state)
 {
     const set_t *set = *state;
     size_t row = 0;
@@ -61,7 +61,8 @@ static void every_method_of_catalog_and_orders_has_its_row_in_order(void **state
         for (size_t j = 0; j < set->file[i]->n_service; j++) {
             const service_t *service = set->file[i]->service[j];
             if (strcmp(set->file[i]->package, "shop.v1") == 0 &&
-                (strcmp(service->name, "Catalog") == 0 || strcmp(service->name, "Orders") == 0)) {
+                (strcmp(service->name, "Catalog") == 0 || strcmp(service->name, "Orders") == 0 ||
+                 strcmp(service->name, "OrderEvents") == 0)) {
                 row = compare_service(set->file[i], service, row);
             }
         }
@@ -136,14 +137,37 @@ static void a_method_has_a_function_of_the_kind_its_proto_says(void **state)
     assert_int_equal(row, method_count);
 }
 
+static bool has_int64(const ProtobufCMessageDescriptor *message, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message, name);
+    return field != NULL && field->type == PROTOBUF_C_TYPE_INT64;
+}
+
+static void a_stream_resumes_by_a_field_of_its_replies(void **state)
+{
+    char name[64];
+
+    for (size_t i = 0; i < method_count; i++) {
+        const struct method *method = &method_table[i];
+        assert_int_equal(method->resume_field != NULL, method->open != NULL);
+        if (method->open == NULL)
+            continue;
+        snprintf(name, sizeof(name), "after_%s", method->resume_field);
+        assert_true(has_int64(method->reply, method->resume_field));
+        assert_true(has_int64(method->request, name));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_method_of_catalog_and_orders_has_its_row_in_order,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(every_method_that_is_served_has_its_row_in_order, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(methods_without_side_effects_are_reads, setup, teardown),
         cmocka_unit_test_setup_teardown(a_method_has_a_function_of_the_kind_its_proto_says, setup,
                                         teardown),
+        cmocka_unit_test(a_stream_resumes_by_a_field_of_its_replies),
         cmocka_unit_test(slots_of_all_methods_together_stay_below_three_hundred),
         cmocka_unit_test(only_waiting_for_an_order_counts_as_an_order),
     };
