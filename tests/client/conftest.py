@@ -76,6 +76,13 @@ def pytest_runtest_makereport():
             report.sections.append((f"log of {process.name} ({process.pid})", process.tail()))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """The toll of the crash tests, when one of them ran."""
+    module = sys.modules.get("crash")
+    if module and module.toll.counts:
+        terminalreporter.write_line("; ".join(f"{what}: {count}" for what, count in module.toll.counts.items()))
+
+
 def pytest_sessionfinish(exitstatus):
     """What a run leaves behind is kept only when somebody will want to look at it."""
     if exitstatus == 0:

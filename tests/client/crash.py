@@ -11,7 +11,9 @@ import contextlib
 import dataclasses
 import json
 import queue
+import re
 import signal
+import threading
 
 import grpc
 import psycopg
@@ -35,6 +37,7 @@ HOUSEKEEPING = ("batch.keys_remove.", "batch.orders_sample.", "batch.reconcile_"
 # Answers that leave the end open: the client asks again.
 OPEN_ENDS = ("RESERVATION_OUTCOME_UNKNOWN", "PAYMENT_OUTCOME_UNKNOWN", "FULFILLMENT_PENDING", "ORDER_IN_PROGRESS",
              "REQUEST_IN_PROGRESS", "STORE_UNAVAILABLE")
+LISTENS = re.compile(r"listens: grpc port (\d+), admin port (\d+), http port (\d+)")
 SETTINGS = {"LEASE": f"{LEASE_SECONDS}s", "TRY_TIMEOUT": "3s", "WORKERS": "1", "DB_CONNECTIONS": "3",
             "MIGRATE": "off", "LOG_LEVEL": "info"}
 
@@ -45,6 +48,20 @@ class Gone(Exception):
 
 class NotReached(Exception):
     """The victim did all it had to do and never came to its point."""
+
+
+class Toll:
+    """How often what was done, by all tests together."""
+
+    def __init__(self):
+        self._lock, self.counts = threading.Lock(), collections.Counter()
+
+    def add(self, what, count=1):
+        with self._lock:
+            self.counts[what] += count
+
+
+toll = Toll()
 
 
 class Victim(harness.Process):
@@ -66,17 +83,19 @@ class Victim(harness.Process):
     def is_gone(self):
         return self.popen.poll() is not None or self.is_stopped()
 
-    def target(self):
-        """Where it listens, once it does; Gone when it never will."""
+    def ports(self):
+        """Where it listens, once it does: gRPC, admin, HTTP. Gone when it never will."""
         def look():
-            for line in self.log().splitlines():
-                if "listens: grpc port " in line:
-                    return line.split("grpc port ")[1].split(",")[0]
-            return self.is_gone() and "gone"
-        port = harness.wait_until(look, PATIENCE_SECONDS, f"the victim to listen:\n{self.tail()}")
-        if port == "gone":
+            is_gone = self.is_gone()
+            listens = LISTENS.search(self.log())
+            return listens.groups() if listens else is_gone and "gone"
+        ports = harness.wait_until(look, PATIENCE_SECONDS, f"the victim to listen:\n{self.tail()}")
+        if ports == "gone":
             raise Gone()
-        return f"127.0.0.1:{port}"
+        return ports
+
+    def target(self):
+        return f"127.0.0.1:{self.ports()[0]}"
 
     def end(self):
         """Asks it to end; a second time would mean at once."""
@@ -360,6 +379,7 @@ def _leave_behind(run):
     if run.scenario.left_at:
         with _victim(run, point=run.scenario.left_at) as (first, _):
             assert first.wait() == -signal.SIGKILL, f"the first owner did not die:\n{first.tail()}"
+            toll.add("killed")
 
 
 def trace(place, scenario):
@@ -435,6 +455,7 @@ def _at(point, run, action):
                 is_there = victim.popen.poll() == -signal.SIGKILL
             else:
                 is_there = victim.is_alive() and victim.is_stopped()
+            toll.add("killed" if action == "kill" else "put to sleep", is_there)
             if not is_there:
                 raise NotReached(f"{point} was not reached; the order is {run.state()}:\n{victim.tail(15)}")
         yield victim, told
@@ -495,15 +516,19 @@ def _cancel(run, order_id):
 class Places:
     """Places lent to as many threads as there are of them."""
 
-    def __init__(self, folder, postgres, count):
+    def __init__(self, count, make):
         self.count = count
         self._free = queue.Queue()
-        self._all = at_the_same_time(count, lambda number: Place(folder, postgres, number), range(count))
+        self._all = at_the_same_time(count, make, range(count))
         for place in self._all:
             self._free.put(place)
 
     def close(self):
-        at_the_same_time(self.count, lambda place: place.close(), self._all)
+        self.all(lambda place: place.close())
+
+    def all(self, work):
+        """work(place) for all of them, while none is lent."""
+        at_the_same_time(self.count, work, self._all)
 
     def each(self, items, work):
         """work(place, item) for all; results in order, exceptions as results."""

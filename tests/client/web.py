@@ -79,15 +79,15 @@ class Answer:
 class Web:
     """Requests to one orderd, each on a connection of its own."""
 
-    def __init__(self, port):
-        self.port = port
+    def __init__(self, port, seconds=SECONDS):
+        self.port, self.seconds = port, seconds
 
     def ask(self, method, path, body=None, fields=None):
         """`body` is bytes, a text, or what becomes JSON; its media type is then added."""
         fields = dict(fields or {})
         if body is not None and not isinstance(body, (bytes, str)):
             body, fields = json.dumps(body), {**JSON, **fields}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.seconds)
         try:
             connection.request(method, path, body, fields)
             response = connection.getresponse()
