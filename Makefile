@@ -46,11 +46,12 @@ run: needs-for-run
 	@$(MAKE) -s release
 	@exec deploy/dev/run
 
-# Death at every fault point in every way; `make test` takes a sample of them.
+# Death at every fault point in every way, of one alone and of three under load; lines that break behind every
+# byte. `make test` takes a sample of it.
 crash: needs-for-test
 	@$(MAKE) -s asan
 	@CRASH=all PYTHONDONTWRITEBYTECODE=1 $(FIXED) build/venv/bin/python -m pytest -q -p no:cacheprovider \
-		tests/client/test_crash.py
+		tests/client/test_crash.py tests/client/test_cuts.py tests/client/test_sweep.py
 
 # Each fuzz target for so long, or those named: `make fuzz SECONDS=600 TARGETS=http_head`.
 fuzz: SECONDS ?= 60
