@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 import harness
-import invariants
 from client import (Order, Product, Refused, Shop, Unanswered, address, answer_of, at_once, catalog, error_of, money,
                     orders, orders_pb2_grpc, refused, request_id, unique, until_told)
+from replicas import REST_SECONDS, Replicas
 
 Confirmation = orders.OrderConfirmation
 CARDS = ("pm_card_visa", "pm_card_chargeDeclined")
@@ -27,77 +27,6 @@ LIVELY = {"LEASE": "1s"}
 UNKNOWN = {"RESERVATION_OUTCOME_UNKNOWN", "PAYMENT_OUTCOME_UNKNOWN", "FULFILLMENT_PENDING"}
 AGAIN = {"STORE_UNAVAILABLE", "SHUTTING_DOWN", "DEADLINE_TOO_SHORT", "DEADLINE_EXCEEDED",
          "PAYMENT_UNAVAILABLE", "FULFILLMENT_UNAVAILABLE"}
-REST_SECONDS = 60
-
-
-class Replicas:
-    """Some orderd on a database and a sandbox of their own, each with a client."""
-
-    def __init__(self, folder, postgres, count=2, **settings):
-        self.folder, self.postgres, self.settings = folder, postgres, settings
-        self.sandbox = harness.Sandbox(folder)
-        self.url = postgres.create_database(unique("replicas"))
-        self.processes, self.shops, self.old_shops = [], [], []
-        for _ in range(count):
-            self.start()
-
-    def start(self):
-        process = harness.Orderd(self.folder, self.url, self.sandbox, **self.settings)
-        self.processes.append(process)
-        self.shops.append(Shop(process.grpc_addr))
-
-    def end(self, index):
-        """The one that is the index-th now, which is called to the last; those behind it move up."""
-        self.processes.pop(index).stop_clean()
-        self.old_shops.append(self.shops.pop(index))  # some call may still end there
-
-    def end_idle(self):
-        """All of them, their clients first."""
-        while self.shops:
-            self.shops.pop().close()
-        for process in self.processes:
-            process.send(signal.SIGTERM)
-        while self.processes:
-            process = self.processes.pop()
-            assert process.wait() == 0, process.tail()
-            process.check_log()
-
-    def shop(self, index=0):
-        return self.shops[index % len(self.shops)]
-
-    def restart(self):
-        count = len(self.shops)
-        self.end_idle()
-        for _ in range(count):
-            self.start()
-
-    def ask(self, sql, *parameters):
-        """The first field of the first row."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(sql, parameters).fetchone()[0]
-
-    def wait_for(self, sql, seconds, what, *parameters):
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            harness.wait_until(lambda: connection.execute(sql, parameters).fetchone()[0], seconds, what)
-
-    def rest(self):
-        """V6: a lease and half a minute after the last fault; a busy machine is given more."""
-        self.wait_for("SELECT count(*) = 0 FROM attempt WHERE outcome IS NULL", REST_SECONDS, "all orders to rest")
-
-    def check(self, answered=()):
-        self.rest()
-        ledger = self.sandbox.ledger()
-        invariants.check(self.url, ledger, answered=answered)
-        stored = self.ask("SELECT array_agg(id::text) FROM orders") or []
-        strangers = {payment["order_id"] for payment in ledger["payments"]} - set(stored)
-        assert not strangers, f"orders were charged that nobody has: {strangers}"
-
-    def stop(self):
-        for shop in self.old_shops:
-            shop.close()
-        self.end_idle()
-        assert self.sandbox.stop() == 0
-        assert not harness.SANITIZER_REPORT.search(self.sandbox.process.log())
 
 
 @pytest.fixture(name="durable_postgres")
@@ -119,6 +48,7 @@ def fixture_start(folder, postgres):
         return replicas
     yield start
     for replicas in started:
+        replicas.send_home()
         replicas.check()
         replicas.stop()
 
@@ -416,6 +346,7 @@ class Customers:
         self.are_leaving = False
         self.numbers = itertools.count()
         self.threads = [threading.Thread(target=self.buy) for _ in range(count)]
+        replicas.visitors.append(self)
         for thread in self.threads:
             thread.start()
 
@@ -443,10 +374,13 @@ class Customers:
         harness.wait_until(lambda: len(self.confirmed()) >= before + count or self.problems, REST_SECONDS,
                            f"{count} more confirmed orders")
 
-    def leave(self):
+    def go_home(self):
         self.are_leaving = True
         for thread in self.threads:
             thread.join()
+
+    def leave(self):
+        self.go_home()
         assert not self.problems, self.problems
 
     def reasons(self):
