@@ -41,7 +41,7 @@ struct option_row {
 /* clang-format off */
 #define OPTION(name, type, min, max, help) {#name, OPTION_##type, offsetof(struct options, name), min, max, help}
 static const struct option_row option_rows[] = {
-    OPTION(mode,        TEXT,     1, 0,       "get-product, list-products, place-order, declined-order, hot-order or health-check"),
+    OPTION(mode,        TEXT,     1, 0,       "get-product, list-products, place-order, declined-order, line-order, hot-order or health-check"),
     OPTION(host,        TEXT,     1, 0,       "IPv4, default 127.0.0.1"),
     OPTION(port,        UNSIGNED, 1, 65535,   "of the server"),
     OPTION(connections, UNSIGNED, 1, CONNECTIONS_MAX, "default 4"),

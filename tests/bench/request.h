@@ -126,6 +126,14 @@ static inline size_t request_declined_order(struct request_plan *plan, uint8_t *
     return request_order(plan, out, "pm_card_chargeDeclined");
 }
 
+/* As one of one hot product, but of any of them. */
+static inline size_t request_line_order(struct request_plan *plan, uint8_t *out)
+{
+    size_t at = request_put_text(out, 0, 1, "customer-line");
+    at = request_put_line(plan, out, at, NULL);
+    return request_put_rest_of_order(plan, out, at, "pm_card_visa");
+}
+
 static inline size_t request_hot_order(struct request_plan *plan, uint8_t *out)
 {
     size_t at = request_put_text(out, 0, 1, "customer-hot");
@@ -144,6 +152,7 @@ static const struct request_mode request_modes[] = {
     {"list-products",   "/shop.v1.Catalog/ListProducts",  request_list_products},
     {"place-order",     "/shop.v1.Orders/PlaceOrder",     request_place_order},
     {"declined-order",  "/shop.v1.Orders/PlaceOrder",     request_declined_order},
+    {"line-order",      "/shop.v1.Orders/PlaceOrder",     request_line_order},
     {"hot-order",       "/shop.v1.Orders/PlaceOrder",     request_hot_order},
     {"health-check",    "/grpc.health.v1.Health/Check",   request_health},
 };
