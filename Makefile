@@ -18,7 +18,7 @@ tsan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
 fuzz_flags := $(asan_flags) -DCMAKE_C_COMPILER=clang -DBUILD_TESTING=OFF -DFUZZ=ON
 clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
 
-.PHONY: release debug asan tsan clang gen test crash fuzz run bench check-invariants lint format install clean \
+.PHONY: release debug asan tsan clang gen test crash fuzz run bench soak check-invariants lint format install clean \
 	lint-format lint-includes lint-gen lint-alerts lint-tidy lint-release needs-for-run needs-for-test
 
 release debug asan tsan clang: %: build/%/configured
@@ -63,6 +63,13 @@ bench: needs-for-test
 	@$(MAKE) -s release
 	@cmake --build build/release -j $(JOBS) --target bench
 	@exec tests/bench/run
+
+# Half load for so long, `make soak MINUTES=5` to try it: orderd must not grow, and no invariant may break.
+soak: MINUTES ?= 60
+soak: needs-for-test
+	@$(MAKE) -s release
+	@cmake --build build/release -j $(JOBS) --target bench
+	@PYTHONDONTWRITEBYTECODE=1 exec build/venv/bin/python tests/bench/run --soak=$(MINUTES)
 
 # Whether the invariants of all orders hold, by the database and the ledger: those of `make run`, or others,
 # `make check-invariants DATABASE='host=/tmp/x dbname=orderd' LEDGER=http://127.0.0.1:8089/`. Of `make run` the
