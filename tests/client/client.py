@@ -137,12 +137,13 @@ class Refused(Exception):
 
 class Unanswered(Exception):
     """Said by the caller's own gRPC, so without details: the connection was lost, nobody listened, or (on a machine
-    with too much to do) the deadline passed with the answer on its way."""
+    with too much to do) the deadline passed with the answer on its way. CANCELLED: the call's head arrived in the very
+    moment in which the server shuts down; gRPC core ends such a call itself, before the service sees it."""
 
     def __init__(self, rpc_error):
         self.code = rpc_error.code().name
         super().__init__(f"{self.code}: {rpc_error.details()}")
-        assert self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"), self
+        assert self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"), self
 
 
 def error_of(rpc_error):
