@@ -457,6 +457,7 @@ def run_claim_lost(stand, case, _method):
 
 def rests_alone(call):
     """At rest by itself: PENDING when the claim was never made, else FULFILLED. A repeat then tells the end."""
+    call.stand.settle()
     order = call.stand.at_rest(call.order_id)
     assert order.state in (Order.PENDING, Order.FULFILLED)
     check_confirmation(call.stand, call.send())

@@ -84,13 +84,12 @@ class Stand:
         return self.shop.orders.ListOrders(orders.ListOrdersRequest(customer_id=customer)).orders
 
     def settle(self):
-        """Well again: no fault is left, and no breaker open."""
+        """Well again: no fault is left, no breaker open, and the database is there for everything."""
         self.sandbox.clear_faults()
-        product = self.shop.product()
 
         def place():
             with contextlib.suppress(Refused, Unanswered):
-                return self.shop.place((product, 1))
+                return self.shop.order(self.shop.place((self.shop.product(), 1)).order_id)
         harness.wait_until(place, REST_SECONDS, "the stand to be well again")
 
     def cancel(self, order_id):
@@ -185,6 +184,7 @@ def start_postgres(stand):
     postgres.process = harness.Process("postgres", postgres.process.popen.args, postgres.log_folder, cwd="/",
                                        **postgres.owner)
     harness.wait_until(stand.orderd.is_ready, REST_SECONDS, "orderd to be ready again")
+    stand.settle()
 
 
 @contextlib.contextmanager

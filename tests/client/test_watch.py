@@ -401,26 +401,44 @@ def test_a_watch_outlives_an_outage_of_the_database(own_orderd, postgres):
 
 def watch_an_outage(shop, orderd, postgres):
     """(order, what a watch saw of it afterwards); None when it took too long."""
-    database = re.search(r"dbname=(\S+)", orderd_url(orderd))[1]
     order = shop.create((shop.product(), 1))
     watch = Watch(shop, order)
     assert watch.next() == order
     began = time.monotonic()
-    postgres.psql("postgres", f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false;'
-                  f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
-    for _ in range(2):
-        with refused("UNAVAILABLE", "STORE_UNAVAILABLE") as error:
-            Watch(shop, order).next()
-        assert error.value.retry is not None
-    postgres.psql("postgres", f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
-    harness.wait_until(orderd.is_ready, SECONDS, "the database to be back")
-    shop.process(order)
+    with outage(orderd, postgres):
+        for _ in range(2):
+            with refused("UNAVAILABLE", "STORE_UNAVAILABLE") as error:
+                Watch(shop, order).next()
+            assert error.value.retry is not None
+    process_at_last(shop, order)
     lasted = time.monotonic() - began
     try:
         return order, watch.rest()
     except Refused as error:
         assert error.reason == "STORE_UNAVAILABLE" and lasted > 9, error
         return None
+
+
+@contextlib.contextmanager
+def outage(orderd, postgres):
+    """Without the database; back again at the end."""
+    database = re.search(r"dbname=(\S+)", orderd_url(orderd))[1]
+    postgres.psql("postgres", f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false;'
+                  f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+    yield
+    postgres.psql("postgres", f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+    harness.wait_until(orderd.is_ready, SECONDS, "the database to be back")
+
+
+def process_at_last(shop, order):
+    """After an outage; what needs another connection than readiness does may have to wait a little longer."""
+    def process():
+        try:
+            return shop.process(order)
+        except Refused as error:
+            assert error.reason == "STORE_UNAVAILABLE", error
+            return None
+    return harness.wait_until(process, SECONDS, "the order to be processed")
 
 
 def orderd_url(orderd):
