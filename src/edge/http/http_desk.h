@@ -39,4 +39,4 @@ void http_desk_free(struct http_desk *desk);
 /* Whether the path is one of the desk's. */
 bool http_desk_has(const char *path);
 /* Answers the request, now or later. */
-void http_desk_handle(struct http_desk *desk, struct evhttp_request *request);
+void http_desk_handle(struct http_desk *desk, struct evhttp_request *http);

@@ -23,8 +23,8 @@ enum desk_order_kind {
     DESK_ORDER_END,   /* and state: FAILED or CANCELLED */
 };
 
-/* "state=STUCK&older_than=10m&limit=100&before=<id>", all of it optional. `query` may be NULL. */
-enum status desk_read_list(const char *query, struct arena *arena, struct operator_list *out,
+/* "state=STUCK&older_than=10m&limit=100&before=<id>", all of it optional. `text` may be NULL. */
+enum status desk_read_list(const char *text, struct arena *arena, struct operator_list *out,
                            struct error *err) NODISCARD;
 /* {"reason": "…", "operator": "…", "state": "…"} */
 enum status desk_read_order(const char *body, size_t size, enum desk_order_kind kind,
