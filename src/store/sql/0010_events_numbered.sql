@@ -1,6 +1,6 @@
 -- Positions for the events that were there before 0010_events. In a transaction of its own, with no lock
--- that anybody meets: what is inserted meanwhile has its position. A million events take some ten
--- seconds, and twice their room until the next vacuum.
+-- that anybody meets: what is inserted meanwhile has its position. A million events take about a minute
+-- on a small machine, and twice their room until the next vacuum.
 --
 -- By time, but those of an order by revision, also where a clock was set back between two of them.
 UPDATE order_event e SET position = n.position
