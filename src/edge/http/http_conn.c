@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "edge/http/http_chunked.h"
 #include "edge/http/http_head.h"
-#include "edge/http/http_status.h"
+#include "edge/http/http_reply_head.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,6 +25,8 @@ enum {
     JOINED_SIZE_MAX = 4 * 1024, /* bodies are copied behind their head: one part costs less */
     HEAD_SIZE_USUAL = 600,      /* of a reply; a larger one only costs a realloc */
     REQUESTS_PER_TURN = 16,     /* of one connection; then others have their turn */
+    REPLY_MS_MAX =
+        5 * 60 * 1000, /* to take a reply: the largest at 7 kB a second. Not of streams */
 };
 
 enum conn_state {
@@ -38,12 +40,18 @@ enum conn_state {
     CONN_STATE_COUNT
 };
 
-/* How long a connection may stay in a state. Of SENDING and STREAMING: without the client taking a
- * single byte; the others are counted from the beginning, so bytes that trickle in do not help. */
-static const int64_t time_ms[CONN_STATE_COUNT] = {
-    [CONN_IDLE] = 60 * 1000,      [CONN_HEAD] = 10 * 1000,    [CONN_BODY] = 30 * 1000,
-    [CONN_HANDLING] = 0, /* the handler keeps its own time */
-    [CONN_STREAMING] = 30 * 1000, [CONN_SENDING] = 15 * 1000, [CONN_LINGERING] = 1000,
+/* How long a connection may stay in a state: in all, so that bytes that trickle do not help, and without
+ * the client taking (STREAMING, SENDING) or sending (LINGERING) a single byte. 0: without limit. */
+static const struct {
+    int64_t whole_ms, silent_ms;
+} times[CONN_STATE_COUNT] = {
+    [CONN_IDLE] = {60 * 1000, 0},
+    [CONN_HEAD] = {10 * 1000, 0},
+    [CONN_BODY] = {30 * 1000, 0},
+    [CONN_HANDLING] = {0, 0}, /* the handler keeps its own time */
+    [CONN_STREAMING] = {0, 30 * 1000},
+    [CONN_SENDING] = {REPLY_MS_MAX, 15 * 1000},
+    [CONN_LINGERING] = {30 * 1000, 5 * 1000},
 };
 
 struct http_conn {
@@ -51,11 +59,11 @@ struct http_conn {
     LIST_ENTRY(http_conn) link;
     int fd;
     enum conn_state state;
+    int64_t since_ms; /* of the state */
     bool is_reading;  /* the read event is added */
     bool is_feeding;  /* use_bytes is on the stack */
     bool ends;        /* with the reply at hand */
     bool is_chunked;  /* the reply comes in pieces */
-    bool head_only;   /* of the reply at hand: HEAD */
     bool stream_ends; /* its last piece is written */
     bool ready_due;   /* on_ready is to be called */
     bool is_broken;   /* nothing can be sent any more; closes soon */
@@ -89,13 +97,19 @@ static int64_t now_us(void)
 
 static struct clock *clock_of(const struct http_conn *conn)
 {
-    return loop_clock(conn->conns->loop);
+    return conn->conns->clock;
 }
 
+/* At the beginning of a state, and when a byte has come or gone. */
 static void restart_timer(struct http_conn *conn)
 {
-    if (time_ms[conn->state] > 0)
-        clock_timer_start(clock_of(conn), &conn->timer, time_ms[conn->state]);
+    int64_t whole_ms = times[conn->state].whole_ms, silent_ms = times[conn->state].silent_ms;
+    int64_t left_ms = conn->since_ms + whole_ms - clock_now_ms(clock_of(conn));
+
+    if (whole_ms == 0 || (silent_ms > 0 && silent_ms < left_ms))
+        left_ms = silent_ms;
+    if (whole_ms > 0 || silent_ms > 0)
+        clock_timer_start(clock_of(conn), &conn->timer, MAX_OF(left_ms, 0));
     else
         clock_timer_stop(clock_of(conn), &conn->timer);
 }
@@ -103,6 +117,7 @@ static void restart_timer(struct http_conn *conn)
 static void conn_move(struct http_conn *conn, enum conn_state state)
 {
     conn->state = state;
+    conn->since_ms = clock_now_ms(clock_of(conn));
     restart_timer(conn);
 }
 
@@ -439,8 +454,9 @@ static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
         return;
     }
     if (conn->state == CONN_LINGERING)
-        return;
-    conn_receive(conn, conn->conns->scratch, (size_t)size);
+        restart_timer(conn);
+    else
+        conn_receive(conn, conn->conns->scratch, (size_t)size);
 }
 
 /* ---- Sending ---------------------------------------------------------------------------------- */
@@ -599,7 +615,7 @@ static void conn_close(struct http_conn *conn)
     conn->fd = -1;
     LIST_REMOVE(conn, link);
     if (LIST_EMPTY(&conns->closed))
-        clock_timer_start(loop_clock(conns->loop), &conns->sweep, 0);
+        clock_timer_start(conns->clock, &conns->sweep, 0);
     LIST_INSERT_HEAD(&conns->closed, conn, link);
     conns->count--;
     request_orphan(conn);
@@ -652,7 +668,7 @@ void http_conns_close_all(struct http_conns *conns)
 void http_conns_deinit(struct http_conns *conns)
 {
     http_conns_close_all(conns);
-    clock_timer_stop(loop_clock(conns->loop), &conns->sweep);
+    clock_timer_stop(conns->clock, &conns->sweep);
     free_closed(conns);
     free(conns->scratch);
     conns->scratch = NULL;
@@ -675,23 +691,6 @@ void http_conns_drain(struct http_conns *conns)
 
 /* ---- Replies ---------------------------------------------------------------------------------- */
 
-const char *http_request_field(const struct http_request *request, const char *name,
-                               uint32_t *out_count)
-{
-    const char *first = NULL;
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < request->field_count; i++) {
-        if (strcmp(request->fields[i].name, name) != 0)
-            continue;
-        if (count++ == 0)
-            first = request->fields[i].value;
-    }
-    if (out_count != NULL)
-        *out_count = count;
-    return first;
-}
-
 /* Written once a second. */
 static const char *date_of(struct http_conns *conns)
 {
@@ -703,53 +702,6 @@ static const char *date_of(struct http_conns *conns)
         strftime(conns->date, sizeof(conns->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
     }
     return conns->date;
-}
-
-static void put_number(struct buf *out, size_t value)
-{
-    char digits[20]; /* of 2^64 - 1 */
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    buf_put(out, digits + at, sizeof(digits) - at);
-}
-
-static void put_field(struct buf *out, const char *name, const char *value)
-{
-    buf_put_str(out, name);
-    buf_put_str(out, ": ");
-    buf_put_str(out, value);
-    buf_put_str(out, "\r\n");
-}
-
-/* The head of a reply; of a stream, whose body comes in pieces, without its size. Put together by
- * hand: with printf it took a sixth of the whole cost of a static reply. */
-static bool write_head(struct http_conn *conn, const struct http_reply *reply, bool is_stream)
-{
-    struct buf *out = &conn->out;
-
-    buf_put_str(out, "HTTP/1.1 ");
-    put_number(out, (size_t)reply->status);
-    buf_put_str(out, " ");
-    buf_put_str(out, http_status_text(reply->status));
-    buf_put_str(out, "\r\n");
-    put_field(out, "date", date_of(conn->conns));
-    if (reply->content_type != NULL)
-        put_field(out, "content-type", reply->content_type);
-    for (uint32_t i = 0; i < reply->field_count; i++)
-        put_field(out, reply->fields[i].name, reply->fields[i].value);
-    if (is_stream) {
-        buf_put_str(out, conn->is_chunked ? "transfer-encoding: chunked\r\n" : "");
-    } else if (reply->status != 204 && reply->status != 304) {
-        buf_put_str(out, "content-length: ");
-        put_number(out, reply->body_size);
-        buf_put_str(out, "\r\n");
-    }
-    buf_put_str(out, conn->ends ? "connection: close\r\n\r\n" : "\r\n");
-    return !out->failed;
 }
 
 /* Room for a head, and for a body that is joined to it, at once instead of by doubling. */
@@ -774,7 +726,8 @@ void http_reply(struct http_request *request, const struct http_reply *reply)
     conn_move(conn, CONN_SENDING);
     buf_init(&conn->out, OUT_SIZE_MAX);
     make_room(&conn->out, is_joined ? body_size : 0);
-    if (!write_head(conn, reply, false) ||
+    if (!http_reply_head_write(&conn->out, reply, date_of(conn->conns), HTTP_FRAMING_SIZE,
+                               conn->ends) ||
         (is_joined && !buf_put(&conn->out, reply->body, body_size))) {
         conn_close(conn);
         return;
@@ -796,7 +749,9 @@ void http_stream_begin(struct http_request *request, const struct http_reply *he
     conn->ends |= conn->head.is_1_0; /* its end is that of the connection */
     conn_move(conn, CONN_STREAMING);
     buf_init(&conn->out, OUT_SIZE_MAX);
-    if (write_head(conn, head, true))
+    if (http_reply_head_write(&conn->out, head, date_of(conn->conns),
+                              conn->is_chunked ? HTTP_FRAMING_CHUNKED : HTTP_FRAMING_END,
+                              conn->ends))
         conn_send(conn);
     else
         conn_break(conn);

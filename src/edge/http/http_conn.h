@@ -28,6 +28,7 @@ LIST_HEAD(http_conn_list, http_conn);
 /* What connections of one loop share. */
 struct http_conns {
     struct loop *loop;
+    struct clock *clock; /* the loop's; of tests their own */
     struct http_conn_list list;
     struct http_conn_list closed; /* until the next turn: someone may stand on them */
     struct clock_timer sweep;     /* of those */
@@ -45,7 +46,7 @@ struct http_conns {
     int64_t date_s;
 };
 
-/* loop, handle, on_closed and their args are set. False: out of memory. */
+/* loop, clock, handle, on_closed and their args are set. False: out of memory. */
 bool http_conns_init(struct http_conns *conns) NODISCARD;
 /* Closes all connections; requests that are worked on stay until they are replied. */
 void http_conns_deinit(struct http_conns *conns);

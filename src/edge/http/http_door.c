@@ -167,6 +167,7 @@ static bool worker_init(struct http_door *door, struct door_worker *worker,
     worker->drained.open = on_worker_drained;
     worker->conns = (struct http_conns){
         .loop = from->loop,
+        .clock = loop_clock(from->loop),
         .handle = from->handle,
         .on_closed = on_closed,
         .arg = worker,

@@ -1,6 +1,7 @@
-/* Connections over a pair of sockets, with a handler of the test's own. Their time limits are not waited
- * for here. */
+/* Connections over a pair of sockets, with a handler and a clock of the test's own. */
 #include "edge/http/http_conn.h"
+
+#include "fake/fake_clock.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -22,6 +23,7 @@ enum {
 };
 
 struct fixture {
+    struct fake_clock clock; /* of the connections */
     struct loop *loop;
     struct clock_timer turn;
     struct http_conns conns;
@@ -88,7 +90,9 @@ static int setup(void **state)
     assert_non_null(fixture);
     fixture->loop = loop_new();
     assert_non_null(fixture->loop);
+    fake_clock_init(&fixture->clock);
     fixture->conns = (struct http_conns){.loop = fixture->loop,
+                                         .clock = &fixture->clock.base,
                                          .handle = handle,
                                          .handle_arg = fixture,
                                          .on_closed = on_closed,
@@ -119,12 +123,13 @@ static void on_turn(struct clock_timer *timer)
     loop_stop(CONTAINER_OF(timer, struct fixture, turn)->loop);
 }
 
-/* Lets the loop work for a millisecond. */
+/* Lets the loop work for a millisecond; no time passes for the connections. */
 static void turn(struct fixture *fixture)
 {
     fixture->turn.on_time = on_turn;
     clock_timer_start(loop_clock(fixture->loop), &fixture->turn, 1);
     loop_run(fixture->loop);
+    fake_clock_advance(&fixture->clock, 0);
 }
 
 /* Lets the loop work, and takes what it sends. */
@@ -495,6 +500,204 @@ static void a_slow_reader_holds_up_its_stream_and_nothing_is_piled_up(void **sta
     assert_int_equal(fixture->gone_count, 1);
 }
 
+/* ---- Time --------------------------------------------------------------------------------------- */
+
+static void pass(struct fixture *fixture, int64_t ms)
+{
+    fake_clock_advance(&fixture->clock, ms);
+    run(fixture);
+}
+
+/* To the millisecond. */
+static void assert_ends_after(struct fixture *fixture, int64_t ms)
+{
+    pass(fixture, ms - 1);
+    assert_int_equal(fixture->closed_count, 0);
+    pass(fixture, 1);
+    assert_int_equal(fixture->closed_count, 1);
+    assert_true(fixture->is_at_end);
+}
+
+static void an_idle_connection_has_a_minute(void **state)
+{
+    struct fixture *fixture = *state;
+
+    pass(fixture, 30000);
+    send_text(fixture, GET("/a")); /* and from here on again */
+    assert_ends_after(fixture, 60000);
+}
+
+static void a_head_has_10_seconds_however_it_trickles(void **state)
+{
+    struct fixture *fixture = *state;
+
+    send_text(fixture, "GET / HTTP/1.1\r\nX: ");
+    for (int i = 0; i < 9; i++) {
+        pass(fixture, 1000);
+        send_text(fixture, "x");
+    }
+    assert_ends_after(fixture, 1000);
+    assert_int_equal(fixture->request_count, 0);
+}
+
+static void a_body_has_30_seconds_however_it_trickles(void **state)
+{
+    static const char *const fields[] = {POST("Content-Length: 100\r\n"),
+                                         POST("Transfer-Encoding: chunked\r\n") "64\r\n"};
+
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        struct fixture *fixture;
+
+        teardown(state);
+        setup(state);
+        fixture = *state;
+        send_text(fixture, fields[i]);
+        for (int second = 0; second < 29; second++) {
+            pass(fixture, 1000);
+            send_text(fixture, "x");
+        }
+        assert_ends_after(fixture, 1000);
+        assert_int_equal(fixture->request_count, 0);
+    }
+}
+
+/* A head and a body have 40 seconds together; then the request is the handler's, as long as it likes. */
+static void a_request_that_is_worked_on_has_no_limit_here(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/a"));
+    pass(fixture, 24 * 3600 * 1000);
+    assert_int_equal(fixture->closed_count, 0);
+    reply_text(fixture->requests[0], 200, "late");
+    run(fixture);
+    assert_int_equal(count_of(fixture, "late"), 1);
+}
+
+/* More than the sockets hold. */
+static void reply_much(struct fixture *fixture)
+{
+    static char body[RECEIVED_SIZE * 64];
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/much"));
+    memset(body, 'm', sizeof(body) - 1);
+    reply_text(fixture->requests[0], 200, body);
+}
+
+static void a_reply_of_which_nothing_is_taken_is_given_up(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = fixture->fd;
+
+    reply_much(fixture);
+    fixture->fd = -1; /* he does not read */
+    pass(fixture, 14999);
+    assert_int_equal(fixture->closed_count, 0);
+    pass(fixture, 1);
+    assert_int_equal(fixture->closed_count, 1);
+    fixture->fd = fd;
+}
+
+/* Takes what the sockets hold, so that a little more can be sent. */
+static void sip(struct fixture *fixture)
+{
+    static char bytes[64 * 1024];
+
+    assert_true(recv(fixture->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0);
+    while (recv(fixture->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    for (int i = 0; i < TURNS; i++)
+        turn(fixture);
+}
+
+static void a_reply_that_is_sipped_has_five_minutes(void **state)
+{
+    struct fixture *fixture = *state;
+
+    reply_much(fixture);
+    for (int i = 0; i < 29; i++) {
+        fake_clock_advance(&fixture->clock, 10000);
+        sip(fixture);
+        assert_int_equal(fixture->closed_count, 0);
+    }
+    fake_clock_advance(&fixture->clock, 9999);
+    assert_int_equal(fixture->closed_count, 0);
+    fake_clock_advance(&fixture->clock, 1);
+    assert_int_equal(fixture->closed_count, 1);
+}
+
+static void a_stream_that_is_not_read_has_30_seconds(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = fixture->fd;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/"));
+    fixture->requests[0]->on_gone = on_gone;
+    fixture->fd = -1;
+    http_stream_begin(fixture->requests[0], &(struct http_reply){.status = 200}, on_ready_flood);
+    run(fixture);
+    pass(fixture, 29999);
+    assert_int_equal(fixture->closed_count, 0);
+    pass(fixture, 1);
+    assert_int_equal(fixture->closed_count, 1);
+    assert_int_equal(fixture->gone_count, 1);
+    fixture->fd = fd;
+}
+
+static void on_ready_silent(struct http_request *request)
+{
+    struct fixture *fixture = request->handler;
+
+    fixture->ready_count++;
+}
+
+static void a_stream_with_nothing_to_send_may_be_silent(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/"));
+    fixture->requests[0]->on_gone = on_gone;
+    http_stream_begin(fixture->requests[0], &(struct http_reply){.status = 200}, on_ready_silent);
+    run(fixture);
+    assert_int_equal(fixture->ready_count, 1);
+    pass(fixture, 3600 * 1000);
+    assert_int_equal(fixture->closed_count, 0);
+    http_stream_write(fixture->requests[0], "at last", 7);
+    run(fixture);
+    assert_int_equal(count_of(fixture, "at last"), 1);
+}
+
+static void what_comes_after_the_last_reply_is_read_while_it_comes(void **state)
+{
+    static char body[1024];
+    struct fixture *fixture = *state;
+
+    memset(body, 'b', sizeof(body));
+    send_text(fixture, POST("Content-Length: 262145\r\n"));
+    assert_int_equal(count_of(fixture, "HTTP/1.1 413 "), 1);
+    assert_true(fixture->is_at_end);
+    for (int i = 0; i < 6; i++) {
+        pass(fixture, 4999);
+        assert_int_equal(fixture->closed_count, 0);
+        send_bytes(fixture, body, sizeof(body));
+        run(fixture);
+    }
+    assert_ends_after(fixture, 30000 - 6 * 4999);
+}
+
+static void who_is_silent_after_the_last_reply_has_5_seconds(void **state)
+{
+    struct fixture *fixture = *state;
+
+    send_text(fixture, "GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n");
+    assert_true(fixture->is_at_end);
+    assert_ends_after(fixture, 5000);
+}
+
 /* ---- The end ------------------------------------------------------------------------------------ */
 
 static void draining_closes_what_is_idle_and_lets_replies_finish(void **state)
@@ -541,6 +744,16 @@ int main(void)
         TEST(a_stream_comes_in_pieces_and_the_connection_goes_on),
         TEST(the_stream_of_an_old_client_ends_with_its_connection),
         TEST(a_slow_reader_holds_up_its_stream_and_nothing_is_piled_up),
+        TEST(an_idle_connection_has_a_minute),
+        TEST(a_head_has_10_seconds_however_it_trickles),
+        TEST(a_body_has_30_seconds_however_it_trickles),
+        TEST(a_request_that_is_worked_on_has_no_limit_here),
+        TEST(a_reply_of_which_nothing_is_taken_is_given_up),
+        TEST(a_reply_that_is_sipped_has_five_minutes),
+        TEST(a_stream_that_is_not_read_has_30_seconds),
+        TEST(a_stream_with_nothing_to_send_may_be_silent),
+        TEST(what_comes_after_the_last_reply_is_read_while_it_comes),
+        TEST(who_is_silent_after_the_last_reply_has_5_seconds),
         TEST(draining_closes_what_is_idle_and_lets_replies_finish),
     };
 

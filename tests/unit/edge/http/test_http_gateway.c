@@ -99,8 +99,10 @@ static int setup(void **state)
     fixture->loop = loop_new();
     assert_non_null(fixture->gateway);
     assert_non_null(fixture->loop);
-    fixture->conns = (struct http_conns){
-        .loop = fixture->loop, .handle = http_gateway_handle, .handle_arg = fixture->gateway};
+    fixture->conns = (struct http_conns){.loop = fixture->loop,
+                                         .clock = loop_clock(fixture->loop),
+                                         .handle = http_gateway_handle,
+                                         .handle_arg = fixture->gateway};
     assert_true(http_conns_init(&fixture->conns));
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         fixture->clients[i].fd = -1;

@@ -1,0 +1,21 @@
+/* Reading requests. Who makes and replies them is http_conn. */
+#include "edge/http/http_request.h"
+
+#include <string.h>
+
+const char *http_request_field(const struct http_request *request, const char *name,
+                               uint32_t *out_count)
+{
+    const char *first = NULL;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < request->field_count; i++) {
+        if (strcmp(request->fields[i].name, name) != 0)
+            continue;
+        if (count++ == 0)
+            first = request->fields[i].value;
+    }
+    if (out_count != NULL)
+        *out_count = count;
+    return first;
+}
