@@ -61,6 +61,7 @@ struct http_conn {
     enum conn_state state;
     int64_t since_ms; /* of the state */
     bool is_reading;  /* the read event is added */
+    bool is_at_end;   /* the client will send no more */
     bool is_feeding;  /* use_bytes is on the stack */
     bool ends;        /* with the reply at hand */
     bool is_chunked;  /* the reply comes in pieces */
@@ -166,9 +167,13 @@ static void conn_replied(struct http_conn *conn)
     conn->is_chunked = conn->stream_ends = false;
     if (!conn->ends) {
         conn_move(conn, CONN_IDLE);
-        want_reading(conn, true);
-        if (!conn->is_feeding && conn->kept.len > 0)
+        want_reading(conn, !conn->is_at_end);
+        if (!conn->is_feeding && (conn->kept.len > 0 || conn->is_at_end))
             go_on_soon(conn);
+        return;
+    }
+    if (conn->is_at_end) {
+        conn_close(conn);
         return;
     }
     shutdown(conn->fd, SHUT_WR);
@@ -197,10 +202,20 @@ static bool request_new(struct http_conn *conn)
     return true;
 }
 
+/* Whether a handler has the request that wants to know when the client goes. */
+static bool is_minded(const struct http_conn *conn)
+{
+    return (conn->state == CONN_HANDLING || conn->state == CONN_STREAMING) &&
+           conn->request->on_gone != NULL;
+}
+
+/* A stream to somebody who sends no more would never learn that he has gone. */
 static void conn_handle(struct http_conn *conn)
 {
     conn_move(conn, CONN_HANDLING);
     conn->conns->handle(conn->conns->handle_arg, conn->request);
+    if (conn->fd >= 0 && conn->is_at_end && is_minded(conn))
+        conn_close(conn);
 }
 
 /* What comes after a request that cannot be read is not understood either. */
@@ -403,13 +418,19 @@ static size_t use_bytes(struct http_conn *conn, const char *bytes, size_t size)
     return used;
 }
 
+/* Reads on while there is room. Behind a stream nothing would ever make some, and unread bytes would hide
+ * that the client has gone. */
 static void read_on(struct http_conn *conn)
 {
-    if (conn->state != CONN_LINGERING)
-        want_reading(conn, conn->kept.len < KEPT_SIZE_MAX - SCRATCH_SIZE);
+    bool has_room = conn->kept.len < KEPT_SIZE_MAX - SCRATCH_SIZE;
+
+    if (!has_room && is_minded(conn))
+        conn_close(conn);
+    else if (conn->state != CONN_LINGERING)
+        want_reading(conn, has_room && !conn->is_at_end);
 }
 
-/* Uses what was kept. */
+/* Uses what was kept. What is not whole at the end never will be. */
 static void conn_feed(struct http_conn *conn)
 {
     size_t used = use_bytes(conn, conn->kept.data, conn->kept.len);
@@ -417,7 +438,10 @@ static void conn_feed(struct http_conn *conn)
     if (conn->fd < 0)
         return;
     keep_from(conn, used);
-    read_on(conn);
+    if (conn->is_at_end && wants_bytes(conn) && !conn->soon.pending)
+        conn_close(conn);
+    else
+        read_on(conn);
 }
 
 /* Uses what has just come, behind what was kept. Usually nothing was and nothing need be. */
@@ -436,7 +460,18 @@ static void conn_receive(struct http_conn *conn, const char *bytes, size_t size)
         conn_feed(conn);
 }
 
-/* The client will send no more. Whoever has half a request or an unanswered one has gone. */
+/* The client will send no more. It may still read the replies to what it has sent; who has half a request,
+ * waits for a stream or has read the last reply has gone. */
+static void conn_end(struct http_conn *conn)
+{
+    conn->is_at_end = true;
+    want_reading(conn, false);
+    if (conn->state == CONN_LINGERING || is_minded(conn))
+        conn_close(conn);
+    else if (wants_bytes(conn))
+        conn_feed(conn);
+}
+
 static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
 {
     struct http_conn *conn = arg;
@@ -444,16 +479,11 @@ static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (size == 0 && conn->state == CONN_SENDING) {
-        conn->ends = true; /* it may still read */
-        want_reading(conn, false);
-        return;
-    }
-    if (size <= 0) {
+    if (size < 0)
         conn_close(conn);
-        return;
-    }
-    if (conn->state == CONN_LINGERING)
+    else if (size == 0)
+        conn_end(conn);
+    else if (conn->state == CONN_LINGERING)
         restart_timer(conn);
     else
         conn_receive(conn, conn->conns->scratch, (size_t)size);

@@ -10,7 +10,9 @@
  *   is read and thrown away, so that the reply is not lost in a reset) -> closed.
  *
  * Each state has a time limit (http_conn.c has them in a table). While a request is worked on, what the
- * client sends is kept up to a bound, so that its going away is noticed. Belongs to its loop. */
+ * client sends is kept up to a bound: behind a call it then waits, behind a stream it ends the connection.
+ * The end of what it sends is no more than that: what was asked before is answered, but a stream, which
+ * could not tell such a client from one that has gone, ends. Belongs to its loop. */
 #pragma once
 
 #include "edge/http/http_request.h"

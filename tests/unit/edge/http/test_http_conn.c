@@ -417,8 +417,129 @@ static void a_handler_that_does_not_mind_replies_to_nobody(void **state)
     fixture->replies_at_once = false;
     send_text(fixture, GET("/"));
     hang_up(fixture);
-    assert_int_equal(fixture->conns.count, 0);
+    assert_int_equal(fixture->request_count, 1);
     reply_text(fixture->requests[0], 200, "nobody"); /* and nothing leaks */
+    assert_int_equal(fixture->conns.count, 0);
+
+    teardown(state);
+    setup(state);
+    fixture = *state;
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/"));
+    http_conns_close_all(&fixture->conns);
+    assert_int_equal(fixture->conns.count, 0);
+    reply_text(fixture->requests[0], 200, "nobody");
+}
+
+static void stop_sending(struct fixture *fixture)
+{
+    assert_int_equal(shutdown(fixture->fd, SHUT_WR), 0);
+    run(fixture);
+}
+
+static void who_sends_no_more_still_gets_his_replies(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[REQUESTS_MAX * 64] = "";
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/1"));
+    for (unsigned i = 2; i <= REQUESTS_MAX; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), GET("/%u"), i);
+    send_text(fixture, text);
+    stop_sending(fixture);
+    assert_int_equal(fixture->conns.count, 1);
+    fixture->replies_at_once = true;
+    reply_text(fixture->requests[0], 200, "first");
+    run(fixture);
+    assert_int_equal(count_of(fixture, "HTTP/1.1 200 OK"), REQUESTS_MAX);
+    assert_string_equal(fixture->paths[REQUESTS_MAX - 1], "/64");
+    assert_true(fixture->is_at_end);
+    assert_int_equal(fixture->conns.count, 0);
+}
+
+static void half_a_request_of_one_who_sends_no_more_is_none(void **state)
+{
+    static const char *const rests[] = {"", "GET / HT", POST("Content-Length: 2\r\n") "1"};
+
+    for (size_t i = 0; i < COUNT_OF(rests); i++) {
+        struct fixture *fixture;
+
+        teardown(state);
+        setup(state);
+        fixture = *state;
+        fixture->replies_at_once = false;
+        send_text(fixture, GET("/1"));
+        send_text(fixture, rests[i]);
+        stop_sending(fixture);
+        reply_text(fixture->requests[0], 200, "first");
+        run(fixture);
+        assert_int_equal(count_of(fixture, "HTTP/1.1 "), 1);
+        assert_int_equal(fixture->request_count, 1);
+        assert_int_equal(fixture->conns.count, 0);
+    }
+}
+
+static void handle_and_mind(void *arg, struct http_request *request)
+{
+    handle(arg, request);
+    if (strcmp(request->path, "/stream") == 0)
+        request->on_gone = on_gone;
+}
+
+static void a_stream_asked_for_by_one_who_sends_no_more_ends_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->conns.handle = handle_and_mind;
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/1"));
+    send_text(fixture, GET("/stream") GET("/3"));
+    stop_sending(fixture);
+    assert_int_equal(fixture->gone_count, 0);
+    reply_text(fixture->requests[0], 200, "first");
+    run(fixture);
+    assert_int_equal(count_of(fixture, "first"), 1);
+    assert_int_equal(fixture->request_count, 2);
+    assert_int_equal(fixture->gone_count, 1);
+    assert_int_equal(fixture->conns.count, 0);
+}
+
+/* As much as makes the connection read no more. */
+static void send_many(struct fixture *fixture)
+{
+    static const char more[] = GET("/more");
+    char text[1000 * (sizeof(more) - 1) + 1];
+
+    for (size_t i = 0; i < 1000; i++)
+        memcpy(text + i * (sizeof(more) - 1), more, sizeof(more));
+    send_text(fixture, text);
+}
+
+static void what_is_piled_up_behind_a_call_waits(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/1"));
+    send_many(fixture);
+    assert_int_equal(fixture->request_count, 1);
+    assert_int_equal(fixture->conns.count, 1);
+    hang_up(fixture);
+    reply_text(fixture->requests[0], 200, "first");
+    assert_int_equal(fixture->conns.count, 0);
+}
+
+static void what_is_piled_up_behind_a_stream_ends_it(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->conns.handle = handle_and_mind;
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/stream"));
+    send_many(fixture);
+    assert_int_equal(fixture->gone_count, 1);
+    assert_int_equal(fixture->conns.count, 0);
 }
 
 /* ---- Streams ------------------------------------------------------------------------------------ */
@@ -741,6 +862,11 @@ int main(void)
         TEST(a_client_that_goes_while_nothing_is_asked_is_forgotten),
         TEST(a_handler_that_minds_is_told_that_its_client_has_gone),
         TEST(a_handler_that_does_not_mind_replies_to_nobody),
+        TEST(who_sends_no_more_still_gets_his_replies),
+        TEST(half_a_request_of_one_who_sends_no_more_is_none),
+        TEST(a_stream_asked_for_by_one_who_sends_no_more_ends_at_once),
+        TEST(what_is_piled_up_behind_a_call_waits),
+        TEST(what_is_piled_up_behind_a_stream_ends_it),
         TEST(a_stream_comes_in_pieces_and_the_connection_goes_on),
         TEST(the_stream_of_an_old_client_ends_with_its_connection),
         TEST(a_slow_reader_holds_up_its_stream_and_nothing_is_piled_up),

@@ -251,10 +251,10 @@ static void a_call_whose_client_has_gone_keeps_its_place_until_it_ends(void **st
     send_text(client, TEA);
     turn(fixture);
     hang_up(fixture, client);
-    assert_int_equal(fixture->conns.count, 0);
     assert_int_equal(fixture->limits.calls.count, 1);
     pass(fixture, 1);
     assert_int_equal(fixture->limits.calls.count, 0);
+    assert_int_equal(fixture->conns.count, 0);
 }
 
 static void beyond_the_limit_calls_are_refused_at_once(void **state)
@@ -401,6 +401,28 @@ static void a_watcher_that_has_gone_leaves_nothing_at_once(void **state)
     assert_int_equal(fixture->limits.watchers.count, 0);
 }
 
+static void a_watcher_that_has_gone_behind_a_pile_of_requests_leaves_nothing(void **state)
+{
+    static const char more[] = GET("/healthz", "");
+    char text[700 * (sizeof(more) - 1) + 1];
+    struct fixture *fixture = *state;
+    struct order *order = make_order(fixture);
+    struct client *streaming = open_client(fixture, 0), *waiting = open_client(fixture, 1);
+
+    watch(fixture, order, streaming, "", "");
+    watch(fixture, order, waiting, "?afterRevision=1", "");
+    for (size_t i = 0; i < 700; i++)
+        memcpy(text + i * (sizeof(more) - 1), more, sizeof(more));
+    send_text(streaming, text);
+    send_text(waiting, text);
+    turn(fixture);
+    hang_up(fixture, streaming);
+    hang_up(fixture, waiting);
+    assert_int_equal(order_watches_count(fixture->service.order_watches), 0);
+    assert_int_equal(fixture->limits.watchers.count, 0);
+    assert_int_equal(fixture->conns.count, 0);
+}
+
 static void a_slow_reader_gets_the_newest_and_nothing_is_kept_for_him(void **state)
 {
     enum {
@@ -476,6 +498,7 @@ int main(void)
         TEST(a_silent_event_stream_says_that_it_is_still_there),
         TEST(a_stream_without_news_begins_all_the_same),
         TEST(a_watcher_that_has_gone_leaves_nothing_at_once),
+        TEST(a_watcher_that_has_gone_behind_a_pile_of_requests_leaves_nothing),
         TEST(a_slow_reader_gets_the_newest_and_nothing_is_kept_for_him),
         TEST(watches_end_when_the_gateway_drains),
         TEST(a_store_that_fails_is_a_status_before_the_first_message),
