@@ -63,10 +63,12 @@ static void read_head(const char *bytes, size_t size)
     const char *why = NULL;
 
     assert(arena != NULL);
-    if (http_head_read(bytes, size, arena, &head, &why) == HTTP_HEAD_OK)
+    if (http_head_read(bytes, size, arena, &head, &why) == HTTP_HEAD_OK) {
         check_head(&head);
-    else
+        assert(http_head_may_go_on(bytes, size, 0)); /* nothing good was refused early */
+    } else {
         assert(why != NULL);
+    }
     arena_free(arena);
 }
 
@@ -114,10 +116,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     assert(head_size <= size);
     assert(head_size_in_pieces(bytes, size, piece) == head_size);
-    if (head_size > 0)
+    if (head_size > 0) {
         read_head(bytes, head_size);
-    else
+    } else {
         (void)http_head_check_size(bytes, size);
+    }
     if (head_size < size)
         check_chunked(bytes + head_size, size - head_size, piece);
     return 0;

@@ -221,10 +221,6 @@ static void conn_handle(struct http_conn *conn)
 /* What comes after a request that cannot be read is not understood either. */
 static void conn_refuse(struct http_conn *conn, int status, const char *why)
 {
-    if (conn->request == NULL && !request_new(conn)) {
-        conn_close(conn);
-        return;
-    }
     conn->ends = true;
     conn->request->refused_status = status;
     conn->request->refused_why = why;
@@ -322,9 +318,23 @@ static const struct {
     [HTTP_HEAD_NO_MEMORY] = {503, "there is no memory for the request"},
 };
 
-static void refuse_head(struct http_conn *conn, enum http_head_result result, const char *why)
+/* Whatever is wrong with it, the reply to HEAD has no body. */
+static bool is_of_head_method(const char *bytes, size_t size)
+{
+    static const char name[] = "HEAD ";
+
+    return size >= sizeof(name) - 1 && memcmp(bytes, name, sizeof(name) - 1) == 0;
+}
+
+static void refuse_head(struct http_conn *conn, bool is_head, enum http_head_result result,
+                        const char *why)
 {
     assert(result != HTTP_HEAD_OK);
+    if (conn->request == NULL && !request_new(conn)) {
+        conn_close(conn);
+        return;
+    }
+    conn->request->is_head = is_head;
     conn_refuse(conn, head_errors[result].status,
                 head_errors[result].why == NULL ? why : head_errors[result].why);
 }
@@ -337,9 +347,14 @@ static size_t take_head(struct http_conn *conn, const char *bytes, size_t size)
 
     if (head_size == 0) {
         result = http_head_check_size(bytes, size);
+        if (result == HTTP_HEAD_OK && !http_head_may_go_on(bytes, size, conn->head_seen)) {
+            result = HTTP_HEAD_INVALID;
+            why =
+                "this is not HTTP/1.1: a line does not end with CR LF, or has a control character";
+        }
         conn->head_seen = size;
         if (result != HTTP_HEAD_OK)
-            refuse_head(conn, result, why);
+            refuse_head(conn, is_of_head_method(bytes, size), result, why);
         return 0;
     }
     conn->head_seen = 0;
@@ -349,16 +364,18 @@ static size_t take_head(struct http_conn *conn, const char *bytes, size_t size)
     }
     result = http_head_read(bytes, head_size, conn->request->arena, &conn->head, &why);
     if (result != HTTP_HEAD_OK)
-        refuse_head(conn, result, why);
+        refuse_head(conn, is_of_head_method(bytes, size), result, why);
     else
         begin_request(conn);
     return head_size;
 }
 
-/* An empty line before a request is forgiven, as everybody does. */
-static size_t take_blank(const char *bytes, size_t size)
+/* An empty line before a request is forgiven, as everybody does. Returns how many bytes of it are there. */
+static size_t blank_size(const char *bytes, size_t size)
 {
-    return size >= 2 && bytes[0] == '\r' && bytes[1] == '\n' ? 2 : 0;
+    if (bytes[0] != '\r' || (size > 1 && bytes[1] != '\n'))
+        return 0;
+    return MIN_OF(size, 2);
 }
 
 /* Uses bytes as far as the state allows; returns how many. The connection may be closed then. */
@@ -369,9 +386,9 @@ static size_t conn_take(struct http_conn *conn, const char *bytes, size_t size)
     if (conn->state == CONN_BODY)
         return take_body(conn, bytes, size);
     if (conn->state == CONN_IDLE) {
-        blank = take_blank(bytes, size);
+        blank = blank_size(bytes, size);
         if (blank == size)
-            return blank;
+            return blank == 2 ? blank : 0; /* its other half must come */
         conn_move(conn, CONN_HEAD);
     }
     return blank + take_head(conn, bytes + blank, size - blank);
@@ -781,10 +798,12 @@ void http_stream_begin(struct http_request *request, const struct http_reply *he
     buf_init(&conn->out, OUT_SIZE_MAX);
     if (http_reply_head_write(&conn->out, head, date_of(conn->conns),
                               conn->is_chunked ? HTTP_FRAMING_CHUNKED : HTTP_FRAMING_END,
-                              conn->ends))
+                              conn->ends)) {
+        conn->is_chunked &= !request->is_head; /* no piece follows, nor the end of them */
         conn_send(conn);
-    else
+    } else {
         conn_break(conn);
+    }
 }
 
 void http_stream_write(struct http_request *request, const char *data, size_t size)

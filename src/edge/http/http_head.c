@@ -45,6 +45,19 @@ static bool is_value_char(unsigned char c)
     return c == '\t' || (c >= 0x20 && c != 0x7f);
 }
 
+bool http_head_may_go_on(const char *bytes, size_t size, size_t seen)
+{
+    for (size_t i = seen; i < size; i++) {
+        bool is_behind_cr = i > 0 && bytes[i - 1] == '\r';
+
+        if ((bytes[i] == '\n') != is_behind_cr)
+            return false;
+        if (bytes[i] != '\n' && bytes[i] != '\r' && !is_value_char((unsigned char)bytes[i]))
+            return false;
+    }
+    return true;
+}
+
 static bool all_are(const char *text, size_t size, bool (*is_char)(unsigned char c))
 {
     for (size_t i = 0; i < size; i++) {
@@ -52,6 +65,40 @@ static bool all_are(const char *text, size_t size, bool (*is_char)(unsigned char
             return false;
     }
     return true;
+}
+
+/* Of a registered name or an IPv4 address (RFC 3986). */
+static bool is_host_char(unsigned char c)
+{
+    return c > 0x20 && c < 0x7f && strchr("\"#/:<>?@[\\]^`{|}", c) == NULL;
+}
+
+static bool is_address_char(unsigned char c)
+{
+    return c != '\0' && strchr("0123456789abcdefABCDEF:.", c) != NULL;
+}
+
+static bool is_digit(unsigned char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "shop", "shop:8080", "[::1]:8080"; no user before it. */
+static bool is_host(const char *text, size_t size)
+{
+    const char *end = text + size, *port = memchr(text, ':', size);
+
+    if (size > 0 && text[0] == '[') {
+        const char *bracket = memchr(text, ']', size);
+        if (bracket == NULL || !all_are(text + 1, (size_t)(bracket - text) - 1, is_address_char))
+            return false;
+        port = bracket + 1;
+    } else if (!all_are(text, port == NULL ? size : (size_t)(port - text), is_host_char)) {
+        return false;
+    }
+    if (port == NULL || port == end)
+        return size > 0;
+    return port > text && *port == ':' && all_are(port + 1, (size_t)(end - port) - 1, is_digit);
 }
 
 static bool is_blank(char c)
@@ -102,7 +149,7 @@ static void set_method(struct http_head *head, const char *name, size_t size)
     }
 }
 
-/* "/path?query"; of the absolute form what follows the host. */
+/* "/path?query"; of the absolute form what follows the host, and nothing when that is none. */
 static bool set_target(struct http_head *head, const char *target, size_t size, struct arena *arena)
 {
     char *text = arena_strndup(arena, target, size);
@@ -111,8 +158,15 @@ static bool set_target(struct http_head *head, const char *target, size_t size, 
     if (text == NULL)
         return false;
     if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) {
+        size_t host_size;
+
         text = strstr(text, "://") + 3;
-        text += strcspn(text, "/?");
+        host_size = strcspn(text, "/?");
+        if (!is_host(text, host_size)) {
+            head->path = "";
+            return true;
+        }
+        text += host_size;
     }
     question = strchr(text, '?');
     if (question != NULL) {
@@ -263,14 +317,17 @@ static bool read_length(const char *text, int64_t *out)
 static enum http_head_result read_framing(struct http_head *head, const char **out_why)
 {
     uint32_t host_count, length_count, coding_count, expect_count;
-    const char *length, *coding, *expectation;
+    const char *host, *length, *coding, *expectation;
 
-    (void)only_field(head, "host", &host_count);
+    host = only_field(head, "host", &host_count);
     length = only_field(head, "content-length", &length_count);
     coding = only_field(head, "transfer-encoding", &coding_count);
     expectation = only_field(head, "expect", &expect_count);
     *out_why = "there must be one Host field";
     if (host_count > 1 || (host_count == 0 && !head->is_1_0))
+        return HTTP_HEAD_INVALID;
+    *out_why = "the Host field is no host";
+    if (host_count > 0 && !is_host(host, strlen(host)))
         return HTTP_HEAD_INVALID;
     *out_why = "the length of the body is not clear";
     if (length_count > 1 || coding_count > 1 || (length_count > 0 && coding_count > 0) ||

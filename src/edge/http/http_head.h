@@ -51,6 +51,9 @@ size_t http_head_size(const char *bytes, size_t size, size_t seen);
 /* Whether more bytes of a head may come when `size` are there and it has not ended: HTTP_HEAD_OK,
  * HTTP_HEAD_URL_TOO_LONG or HTTP_HEAD_TOO_LARGE. */
 enum http_head_result http_head_check_size(const char *bytes, size_t size);
+/* Whether the bytes that have come since `seen` of them can still become a head: no line ends without CR,
+ * no CR stands alone, nothing is a control character. So who speaks another protocol is told at once. */
+bool http_head_may_go_on(const char *bytes, size_t size, size_t seen);
 /* Reads a whole head. Texts are in the arena. `*out_why` is set unless the result is OK: a constant
  * sentence for the client. */
 enum http_head_result http_head_read(const char *bytes, size_t size, struct arena *arena,

@@ -76,7 +76,8 @@ struct http_reply {
 void http_reply(struct http_request *request, const struct http_reply *reply);
 
 /* A reply that comes in pieces (chunked). After http_stream_begin(): on_ready is called, never from
- * inside, each time the client has taken what was written and one more piece may come. */
+ * inside, each time the client has taken what was written and one more piece may come. To HEAD nothing is
+ * written: it ends at once. */
 void http_stream_begin(struct http_request *request, const struct http_reply *head,
                        void (*on_ready)(struct http_request *request));
 /* Only when ready; the bytes are copied. */

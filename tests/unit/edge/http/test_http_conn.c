@@ -318,6 +318,11 @@ static void what_cannot_be_read_is_refused_and_the_connection_closed(void **stat
         int status;
     } rows[] = {
         {"nonsense\r\n\r\n", 400},
+        {"GET /healthz HTTP/1.1\nHost: x\n\n", 400}, /* no end will ever come */
+        {"\x16\x03\x01\x02\x01\x01\xfc\x03\x03", 400},
+        {"nonsense\n", 400},
+        {"\r\r", 400},
+        {"\r\n\n", 400},
         {GET("/") "\x16\x03\x01\r\n\r\n", 400},
         {POST("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400},
         {POST("Transfer-Encoding: chunked\r\n") "x\r\n", 400},
@@ -341,6 +346,47 @@ static void what_cannot_be_read_is_refused_and_the_connection_closed(void **stat
     }
 }
 
+static void a_head_method_that_is_refused_gets_no_body(void **state)
+{
+    static char long_target[12 * 1024] = "HEAD /";
+    static const struct {
+        const char *text;
+        int status;
+    } rows[] = {
+        {"HEAD / HTTP/1.1\r\n\r\n", 400},
+        {"HEAD / HTTP/1.1\n", 400},
+        {"HEAD / HTTP/1.1\r\nHost: shop\r\nExpect: wonders\r\n\r\n", 417},
+        {"HEAD / HTTP/1.1\r\nHost: shop\r\nContent-Length: 262145\r\n\r\n", 413},
+        {long_target, 414},
+    };
+
+    memset(long_target + 6, 'a', sizeof(long_target) - 7);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fixture *fixture;
+        const char *end;
+
+        teardown(state);
+        setup(state);
+        fixture = *state;
+        send_text(fixture, rows[i].text);
+        assert_int_equal(fixture->refused_status, rows[i].status);
+        end = strstr(fixture->received, "\r\n\r\n");
+        assert_non_null(end);
+        assert_string_equal(end, "\r\n\r\n");
+    }
+}
+
+static void an_empty_line_before_a_request_is_forgiven(void **state)
+{
+    static const char *const pieces[] = {"\r\n", GET("/1"), "\r", "\n" GET("/2"), "\r\n" GET("/3")};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < COUNT_OF(pieces); i++)
+        send_text(fixture, pieces[i]);
+    assert_int_equal(fixture->request_count, 3);
+    assert_int_equal(count_of(fixture, "HTTP/1.1 200 OK"), 3);
+}
+
 static void a_head_without_end_is_refused_at_its_limit(void **state)
 {
     static char text[64 * 1024];
@@ -356,7 +402,7 @@ static void a_head_without_end_is_refused_at_its_limit(void **state)
     teardown(state);
     setup(state);
     fixture = *state;
-    memcpy(text, "GET / HTTP/1.1\r\nHost: shop\r\nX:", 31);
+    memcpy(text, "GET / HTTP/1.1\r\nHost: shop\r\nX:", 30);
     send_bytes(fixture, text, sizeof(text));
     run(fixture);
     assert_int_equal(fixture->refused_status, 431);
@@ -857,6 +903,8 @@ int main(void)
         TEST(a_body_that_is_expected_is_asked_for),
         TEST(a_client_that_asks_for_it_is_hung_up_on),
         TEST(what_cannot_be_read_is_refused_and_the_connection_closed),
+        TEST(a_head_method_that_is_refused_gets_no_body),
+        TEST(an_empty_line_before_a_request_is_forgiven),
         TEST(a_head_without_end_is_refused_at_its_limit),
         TEST(a_body_has_256_kilobytes_at_most),
         TEST(a_client_that_goes_while_nothing_is_asked_is_forgotten),

@@ -152,6 +152,25 @@ static void how_the_body_is_framed_is_known(void **state)
     assert_false(head.keep_alive);
 }
 
+static void a_host_is_a_name_or_an_address_with_a_port_or_not(void **state)
+{
+    static const char *const hosts[] = {
+        "shop",     "shop:8080",  "shop:",           "127.0.0.1:80", "[::1]",
+        "[::1]:80", "a_b.-x.org", "%41!$&'()*+,;=~", "[::1.2.3.4]"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(hosts); i++) {
+        char text[200];
+        struct http_head head;
+
+        snprintf(text, sizeof(text), "GET http://%s/a HTTP/1.1\r\nHost: %s" END, hosts[i],
+                 hosts[i]);
+        if (read_text(text, &head) != HTTP_HEAD_OK)
+            fail_msg("refused: %s", text);
+        assert_string_equal(head.path, "/a");
+    }
+}
+
 /* The shapes in which requests are smuggled, and others that no honest client sends. */
 static void what_is_not_exact_is_refused(void **state)
 {
@@ -189,6 +208,21 @@ static void what_is_not_exact_is_refused(void **state)
         "GET / HTTP/1.1\r\nX: y" END,
         "GET / HTTP/1.1" HOST HOST END,
         "GET / HTTP/1.0" HOST HOST END,
+        "GET / HTTP/1.1\r\nHost:" END,
+        "GET / HTTP/1.1\r\nHost: a b" END,
+        "GET / HTTP/1.1\r\nHost: a@b" END,
+        "GET / HTTP/1.1\r\nHost: a/c" END,
+        "GET / HTTP/1.1\r\nHost: a,b" HOST END,
+        "GET / HTTP/1.1\r\nHost: :80" END,
+        "GET / HTTP/1.1\r\nHost: a:b" END,
+        "GET / HTTP/1.1\r\nHost: a:80:80" END,
+        "GET / HTTP/1.1\r\nHost: a\x80" END,
+        "GET / HTTP/1.1\r\nHost: [::1" END,
+        "GET / HTTP/1.1\r\nHost: [::1]80" END,
+        "GET / HTTP/1.1\r\nHost: [shop]" END,
+        "GET http:/// HTTP/1.1" HOST END,
+        "GET http://?a HTTP/1.1" HOST END,
+        "GET http://ada@shop/ HTTP/1.1" HOST END,
         /* where the body ends */
         "POST / HTTP/1.1" HOST "\r\nContent-Length: 3\r\nContent-Length: 3" END,
         "POST / HTTP/1.1" HOST "\r\nContent-Length: 3, 3" END,
@@ -331,6 +365,27 @@ static void a_first_line_without_end_is_refused_when_it_is_too_long(void **state
     assert_int_equal(http_head_check_size(text, sizeof(text)), HTTP_HEAD_URL_TOO_LONG);
 }
 
+static void what_cannot_become_a_head_is_known_before_its_end(void **state)
+{
+    static const char good[] = "GET /\x80 HTTP/1.1\r\nX: \t\xff\r\nY: z\r\n\r";
+    static const char *const bad[] = {
+        "GET / HTTP/1.1\nHost", "\n",        "GET / HTTP/1.1\r\nA: b\rc", "\r\r",
+        "\x16\x03\x01",         "GET /\x7f", "GET / HTTP/1.1\r\n\n"};
+
+    (void)state;
+    for (size_t seen = 0; seen < sizeof(good); seen++)
+        assert_true(http_head_may_go_on(good, sizeof(good) - 1, seen));
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        size_t size = strlen(bad[i]), at = 0;
+
+        assert_false(http_head_may_go_on(bad[i], size, 0));
+        while (at < size && http_head_may_go_on(bad[i], at + 1, at)) /* byte by byte too */
+            at++;
+        assert_true(at < size);
+    }
+    assert_false(http_head_may_go_on("GET\0", 4, 0));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -340,6 +395,7 @@ int main(void)
         TEST(methods_are_known_by_their_exact_names),
         TEST(targets_of_all_forms_give_a_path),
         TEST(how_the_body_is_framed_is_known),
+        TEST(a_host_is_a_name_or_an_address_with_a_port_or_not),
         TEST(what_is_not_exact_is_refused),
         TEST(a_nul_is_refused_wherever_it_stands),
         TEST(only_one_expectation_can_be_met),
@@ -348,6 +404,7 @@ int main(void)
         TEST(there_are_a_hundred_fields_at_most),
         TEST(the_end_of_a_head_is_found_however_it_is_cut),
         TEST(a_first_line_without_end_is_refused_when_it_is_too_long),
+        TEST(what_cannot_become_a_head_is_known_before_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
