@@ -257,7 +257,8 @@ static void advance(struct http_watch *watch)
     if (watch->is_answered) {
         stream_stop(&watch->stream);
         watch->is_open = false;
-        answer_at_once(watch);
+        http_answer_begin(watch->exchange, media_types[watch->form], NULL);
+        end_stream(watch);
         return;
     }
     if (watch->is_broken && watch->is_open) {
@@ -321,8 +322,10 @@ static void finish(struct http_watch *watch)
 static void on_message(struct stream *stream, const ProtobufCMessage *message)
 {
     struct http_watch *watch = watch_of(stream);
-    bool is_old = watch->resumes && id_of(watch, message) <= watch->seen;
+    int64_t id = id_of(watch, message);
+    bool is_old = watch->resumes && id <= watch->seen;
 
+    watch->seen = MIN_OF(watch->seen, id); /* nobody has seen what is to come */
     watch->is_asked = false;
     watch->is_answered = watch->exchange->request->is_head;
     if (!is_old && !watch->is_answered) {

@@ -385,6 +385,49 @@ static void a_stream_without_news_begins_all_the_same(void **state)
     assert_non_null(strstr(client->received, "0\r\n\r\n"));
 }
 
+static void who_says_he_has_seen_what_is_to_come_misses_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order *order = make_order(fixture);
+    struct client *client = open_client(fixture, 0);
+
+    watch(fixture, order, client, "", EVENTS "Last-Event-ID: 9999\r\n");
+    assert_status(client, 200);
+    assert_int_equal(count_of(client, "data: {"), 0);
+    change(fixture, order, ORDER_CANCELLED);
+    pass(fixture, 1);
+    pass(fixture, 1);
+    assert_int_equal(count_of(client, "id: 2\ndata: {"), 1);
+    assert_int_equal(count_of(client, "event: end\n"), 1);
+    forget(client);
+    watch(fixture, order, client, "", EVENTS "Last-Event-ID: 9999\r\n");
+    assert_status(client, 204);
+}
+
+static void head_of_a_watch_is_that_of_the_stream(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order *order = make_order(fixture);
+    struct client *client = open_client(fixture, 0);
+    char text[512], id[UUID_TEXT_SIZE];
+
+    uuid_format(&order->id, id);
+    snprintf(text, sizeof(text), "HEAD /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\n\r\n", id);
+    send_text(client, text);
+    pass(fixture, 1);
+    pass(fixture, 1);
+    assert_status(client, 200);
+    assert_int_equal(count_of(client, "transfer-encoding: chunked\r\n"), 1);
+    assert_int_equal(count_of(client, "cache-control: no-store\r\n"), 1);
+    assert_int_equal(count_of(client, "content-length"), 0);
+    assert_string_equal(client->received + client->size - 4, "\r\n\r\n");
+    assert_int_equal(fixture->limits.watchers.count, 0);
+    forget(client);
+    send_text(client, TEA); /* the connection goes on */
+    pass(fixture, 1);
+    assert_status(client, 200);
+}
+
 static void a_watcher_that_has_gone_leaves_nothing_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -497,6 +540,8 @@ int main(void)
         TEST(a_call_that_never_ends_goes_with_the_gateway),
         TEST(a_silent_event_stream_says_that_it_is_still_there),
         TEST(a_stream_without_news_begins_all_the_same),
+        TEST(who_says_he_has_seen_what_is_to_come_misses_nothing),
+        TEST(head_of_a_watch_is_that_of_the_stream),
         TEST(a_watcher_that_has_gone_leaves_nothing_at_once),
         TEST(a_watcher_that_has_gone_behind_a_pile_of_requests_leaves_nothing),
         TEST(a_slow_reader_gets_the_newest_and_nothing_is_kept_for_him),
