@@ -4,27 +4,26 @@
 
 #include <assert.h>
 #include <jansson.h>
-#include <math.h>
 #include <string.h>
 
 #include "google/protobuf/any.pb-c.h"
 
 #include "edge/transcode/field_value.h"
+#include "edge/transcode/json_number.h"
 #include "edge/transcode/json_scan.h"
 #include "edge/transcode/reading.h"
 #include "edge/transcode/scalar_text.h"
 
 static const char type_key[] = "@type";
 static const char value_key[] = "value";
-static const double REAL_EXACT_MAX = 9007199254740992.0; /* 2^53: above, reals skip integers */
 
 static void read_value(struct reading *reading, const struct field_shape *field, const json_t *json,
                        const struct place *place, union field_value *out);
 
 /* ---- Scalars ----------------------------------------------------------------------------------- */
 
-static const char *integer_from_json(enum field_kind kind, const json_t *json,
-                                     union field_value *out)
+static const char *integer_from_json(struct reading *reading, enum field_kind kind,
+                                     const json_t *json, union field_value *out)
 {
     if (json_is_integer(json)) {
         const json_int_t value = json_integer_value(json);
@@ -32,12 +31,8 @@ static const char *integer_from_json(enum field_kind kind, const json_t *json,
         return scalar_integer_fit(kind, value < 0, magnitude, out);
     }
     if (json_is_real(json)) {
-        const double value = json_real_value(json);
-        if (fabs(value) > REAL_EXACT_MAX)
-            return "is out of range, or too large for a number and must be a string";
-        if (trunc(value) != value)
-            return "must be an integer";
-        return scalar_integer_fit(kind, value < 0, (uint64_t)fabs(value), out);
+        const struct json_number *number = json_numbers_of(reading->numbers, json);
+        return scalar_integer(kind, number->text, number->len, out);
     }
     if (json_is_string(json))
         return scalar_integer(kind, json_string_value(json), json_string_length(json), out);
@@ -47,18 +42,22 @@ static const char *integer_from_json(enum field_kind kind, const json_t *json,
 static const char *real_from_json(struct reading *reading, enum field_kind kind, const json_t *json,
                                   union field_value *out)
 {
-    if (json_is_number(json))
+    if (json_is_integer(json))
         return scalar_real_fit(kind, json_number_value(json), out);
+    if (json_is_real(json)) {
+        const struct json_number *number = json_numbers_of(reading->numbers, json);
+        return scalar_real(reading, kind, number->text, number->len, out);
+    }
     if (json_is_string(json))
         return scalar_real(reading, kind, json_string_value(json), json_string_length(json), out);
     return "must be a number";
 }
 
-static const char *enum_from_json(const struct field_shape *field, const json_t *json,
-                                  union field_value *out)
+static const char *enum_from_json(struct reading *reading, const struct field_shape *field,
+                                  const json_t *json, union field_value *out)
 {
     if (json_is_number(json))
-        return integer_from_json(FIELD_ENUM, json, out);
+        return integer_from_json(reading, FIELD_ENUM, json, out);
     return scalar_enum(field, json_string_value(json), json_string_length(json), out);
 }
 
@@ -77,12 +76,12 @@ static const char *scalar_from_json(struct reading *reading, const struct field_
     case FIELD_UINT32:
     case FIELD_INT64:
     case FIELD_UINT64:
-        return integer_from_json(field->kind, json, out);
+        return integer_from_json(reading, field->kind, json, out);
     case FIELD_FLOAT:
     case FIELD_DOUBLE:
         return real_from_json(reading, field->kind, json, out);
     case FIELD_ENUM:
-        return enum_from_json(field, json, out);
+        return enum_from_json(reading, field, json, out);
     case FIELD_STRING:
         return text == NULL ? "must be a string" : scalar_string(reading, text, len, out);
     case FIELD_BYTES:
@@ -366,14 +365,26 @@ static enum status fail_parse(const struct json_text *text, json_error_t *proble
     return json_invalid(err, text->text, text->size, offset, problem->text);
 }
 
-static json_t *parse(const struct json_text *text, json_error_t *problem)
+/* The tree, in which reals are what json_number.h makes of them; NULL with the error set. */
+static json_t *parse(const struct json_text *text, struct arena *arena,
+                     struct json_numbers *out_numbers, struct error *err)
 {
     const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    json_t *json = json_loadb(text->text, text->size, flags, problem);
+    const char *bytes = text->text;
+    json_error_t problem;
+    json_t *json;
 
-    /* An integer beyond 64 bits cannot be read as one; as a real it is refused by its field. */
-    if (json == NULL && json_error_code(problem) == json_error_numeric_overflow)
-        json = json_loadb(text->text, text->size, flags | JSON_DECODE_INT_AS_REAL, problem);
+    if (!json_numbers_take(&bytes, text->size, arena, out_numbers)) {
+        error_set(err, REASON_OUT_OF_MEMORY);
+        return NULL;
+    }
+    json = json_loadb(bytes, text->size, flags, &problem);
+    if (json != NULL)
+        json_numbers_put(out_numbers, json);
+    else if (json_error_code(&problem) == json_error_out_of_memory)
+        error_set(err, REASON_OUT_OF_MEMORY);
+    else
+        fail_parse(text, &problem, err);
     return json;
 }
 
@@ -382,19 +393,18 @@ enum status json_to_message(const struct message_shape *shape, const struct json
 {
     const struct place prefix = {.name = text->prefix, .name_len = strlen(text->prefix)};
     const struct place *root = text->prefix[0] == '\0' ? NULL : &prefix;
-    struct reading reading = {.arena = arena, .err = err, .ignore_unknown = text->ignore_unknown};
+    struct json_numbers numbers;
+    struct reading reading = {
+        .arena = arena, .err = err, .ignore_unknown = text->ignore_unknown, .numbers = &numbers};
     struct json_message result = {0};
     enum status status = json_scan(text->text, text->size, err);
-    json_error_t problem;
     json_t *json;
 
     if (status != STATUS_OK)
         return status;
-    json = parse(text, &problem);
-    if (json == NULL && json_error_code(&problem) == json_error_out_of_memory)
-        return error_set(err, REASON_OUT_OF_MEMORY);
+    json = parse(text, arena, &numbers, err);
     if (json == NULL)
-        return fail_parse(text, &problem, err);
+        return err->status;
     if (root == NULL && !json_is_object(json) && shape->form == FORM_FIELDS) {
         json_decref(json);
         return json_invalid(err, text->text, text->size, 0, "an object is expected");

@@ -1,7 +1,7 @@
 /* proto3 JSON to a message, strictly, by walking its descriptor.
  *
- * Field names in either spelling; enums by name or number; 64-bit integers as string or number (a
- * number with a point or exponent up to 2^53); bytes in both base64 alphabets; null as if the field
+ * Field names in either spelling; enums by name or number; 64-bit integers as string or number, exactly
+ * as they are written; bytes in both base64 alphabets; null as if the field
  * were not there. Refused: unknown fields, a field given twice, other types than the field's, numbers
  * out of range, invalid UTF-8, lone surrogates, NUL in a string, null in a list or map, trailing
  * bytes, more than json_scan.h allows.

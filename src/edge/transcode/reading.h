@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct json_numbers;
+
 enum {
     PLACE_PATH_SIZE = 256 /* longer paths are cut: they have keys of the caller in them */
 };
@@ -20,6 +22,7 @@ struct reading {
     struct arena *arena;
     struct error *err;   /* zeroed, or with violations of other parts of the same request */
     bool ignore_unknown; /* a client that is newer than the server may ask for it */
+    const struct json_numbers *numbers; /* of JSON; else NULL */
     bool has_failed;
     bool is_full; /* the arena is: the answer is OUT_OF_MEMORY, whatever else was wrong */
 };

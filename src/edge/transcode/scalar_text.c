@@ -1,5 +1,5 @@
 /* Parsing of single values, exactly: an integer never takes the way over a double. Not for JSON's own
- * numbers and literals, which json_to_message has from jansson. */
+ * literals and short integers, which json_to_message has from jansson. */
 #include "edge/transcode/scalar_text.h"
 
 #include <assert.h>
@@ -88,6 +88,13 @@ static bool decimal_parse(const char *text, size_t len, struct decimal *out)
             return false;
     }
     return at == len || at + exponent_len(text + at, len - at, &out->exponent) == len;
+}
+
+bool scalar_is_number(const char *text, size_t len)
+{
+    struct decimal decimal;
+
+    return decimal_parse(text, len, &decimal);
 }
 
 static int decimal_digit(const struct decimal *decimal, size_t index)

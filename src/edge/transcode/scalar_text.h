@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 /* Numbers in the grammar of JSON: 7, -7, 7.0, 70e-1; no white space, no '+' or 0 in front. */
+bool scalar_is_number(const char *text, size_t len);
 const char *scalar_integer(enum field_kind kind, const char *text, size_t len,
                            union field_value *out);
 /* The number as a magnitude and a sign, into a field of that kind. */
