@@ -143,17 +143,29 @@ bool http_accept_gzip(const struct http_request *request)
 
 /* ---- The body --------------------------------------------------------------------------------- */
 
-static bool is_utf8_parameter(const char *text)
+static bool is_utf8(const char *text, size_t len)
+{
+    return (len == 5 && strncasecmp(text, "utf-8", len) == 0) ||
+           (len == 7 && strncasecmp(text, "\"utf-8\"", len) == 0);
+}
+
+/* "; charset=utf-8; x=y": JSON has no parameters, so what they say is nobody's, but for another charset. */
+static bool parameters_fit(const char *text)
 {
     static const char charset[] = "charset=";
+    const size_t name_len = sizeof(charset) - 1;
 
-    text += strspn(text, " \t");
-    if (*text == '\0')
-        return true;
-    if (strncasecmp(text, charset, sizeof(charset) - 1) != 0)
-        return false;
-    text += sizeof(charset) - 1;
-    return strcasecmp(text, "utf-8") == 0 || strcasecmp(text, "\"utf-8\"") == 0;
+    while (*text == ';') {
+        size_t len;
+
+        text += 1 + strspn(text + 1, " \t");
+        len = strcspn(text, ";");
+        if (strncasecmp(text, charset, name_len) == 0 &&
+            !is_utf8(text + name_len, trimmed(text + name_len, len - name_len)))
+            return false;
+        text += len;
+    }
+    return true;
 }
 
 bool http_accept_is_json(const struct http_request *request)
@@ -168,6 +180,5 @@ bool http_accept_is_json(const struct http_request *request)
         return false;
     len = strcspn(type, ";");
     return trimmed(type, len) == sizeof(json) - 1 &&
-           strncasecmp(type, json, sizeof(json) - 1) == 0 &&
-           (type[len] == '\0' || is_utf8_parameter(type + len + 1));
+           strncasecmp(type, json, sizeof(json) - 1) == 0 && parameters_fit(type + len);
 }

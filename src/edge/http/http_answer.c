@@ -90,10 +90,10 @@ static void compress(struct http_exchange *exchange, struct http_reply *reply)
     size_t size = 0;
     const char *packed;
 
-    if (reply->body_size < GZIP_SIZE_MIN)
+    if (reply->body_size < GZIP_SIZE_MIN && reply->status != 304)
         return;
-    http_answer_field(exchange, "vary", "accept-encoding");
-    if (!http_accept_gzip(exchange->request))
+    http_answer_field(exchange, "vary", "accept-encoding"); /* 304: of an answer of whatever size */
+    if (reply->status == 304 || !http_accept_gzip(exchange->request))
         return;
     packed = http_gzip(reply->body, reply->body_size, exchange->request->arena, &size);
     if (packed == NULL)

@@ -125,12 +125,13 @@ static enum status make_message(struct binding *binding)
 
 /* ---- Variables of the path -------------------------------------------------------------------- */
 
-/* The text that the body has for the field a variable names; NULL when it has none. */
+/* The text that the body has for the field a variable names; NULL when it has none or "". */
 static const char *text_of_body(const struct binding *binding, const char *path)
 {
     const struct http_route *route = binding->route;
     const struct message_shape *shape = route->request;
     const struct field_shape *field;
+    const char *text;
 
     if (binding->body.message == NULL)
         return NULL;
@@ -142,10 +143,8 @@ static const char *text_of_body(const struct binding *binding, const char *path)
         shape = route->body->message;
     }
     field = find_field(shape, path, FIELD_STRING);
-    if (field == NULL || (binding->body.present & ~binding->body.null &
-                          (UINT64_C(1) << (field->field - shape->descriptor->fields))) == 0)
-        return NULL;
-    return text_at(binding->body.message, field);
+    text = field == NULL ? NULL : text_at(binding->body.message, field);
+    return text == NULL || *text == '\0' ? NULL : text;
 }
 
 static enum status bind_path(struct binding *binding)
@@ -324,10 +323,10 @@ static void bind_match(struct binding *binding)
     }
     if (http_condition_match(binding->request, &etag, binding->err) != STATUS_OK)
         return;
+    if (etag[0] == '\0')
+        return; /* "*": the etag of the field decides, if there is one */
     binding->exchange->has_if_match = true;
     given = text_at(owner, field);
-    if (etag[0] == '\0')
-        return;
     if (given[0] != '\0' && strcmp(given, etag) != 0)
         fail_etag(binding, owner, "differs from the header field If-Match");
     set_text(owner, field, etag);
