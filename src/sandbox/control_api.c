@@ -177,9 +177,17 @@ void control_list_faults(struct exchange *exchange)
     json_out_end(&json, '}');
 }
 
+/* With ?match=TEXT only the rules that match it. */
 void control_clear_faults(struct exchange *exchange)
 {
-    fault_table_clear(&exchange->sandbox->faults);
+    const char *match = form_get(&exchange->form, "match");
+
+    if (match == NULL) {
+        fault_table_clear(&exchange->sandbox->faults);
+    } else {
+        fault_table_remove(&exchange->sandbox->faults, match);
+        exchange_release_answers(exchange->sandbox, match);
+    }
     done(exchange);
 }
 

@@ -235,6 +235,18 @@ void exchange_release_confirmations(struct sandbox *sandbox, const char *payment
     }
 }
 
+void exchange_release_answers(struct sandbox *sandbox, const char *match)
+{
+    struct exchange *exchange;
+
+    LIST_FOREACH (exchange, &sandbox->exchanges, link) {
+        if (!exchange->is_held && exchange->fault.mode->delays_answer &&
+            strcmp(exchange->match, match) == 0 && exchange->timer != NULL &&
+            evtimer_pending(exchange->timer, NULL))
+            event_active(exchange->timer, EV_TIMEOUT, 0);
+    }
+}
+
 static bool holds_effect(enum fault_effect effect)
 {
     switch (effect) {
@@ -324,7 +336,7 @@ static bool read_text(struct exchange *exchange)
 
 static bool read_form(struct exchange *exchange)
 {
-    if (exchange->route->method == EVHTTP_REQ_GET)
+    if (exchange->route->method != EVHTTP_REQ_POST)
         return form_parse(&exchange->form, exchange->query);
     return !is_payment(exchange) || form_parse(&exchange->form, exchange->text);
 }
@@ -360,6 +372,8 @@ static void exchange_pick_fault(struct exchange *exchange, const char *body)
     if (exchange->fault.location != NULL)
         (void)snprintf(exchange->location, sizeof(exchange->location), "%s",
                        exchange->fault.location);
+    if (exchange->fault.match != NULL)
+        (void)snprintf(exchange->match, sizeof(exchange->match), "%s", exchange->fault.match);
     if (logged != NULL)
         logged->fault = exchange->fault.mode->name;
 }

@@ -48,7 +48,7 @@ struct exchange {
     uint64_t call_n;
     struct answer answer;
     struct fault_pick fault;
-    char location[FAULT_TEXT_SIZE];
+    char location[FAULT_TEXT_SIZE], match[FAULT_TEXT_SIZE];
     bool is_held; /* its effect is still to come */
     struct event *timer;
     struct evbuffer *rest; /* of a dripping answer */
@@ -67,6 +67,8 @@ void exchange_note_order(struct exchange *exchange, const char *order_id);
 /* Cancellation of a payment: lets confirmations held back for it act now, before or after it. */
 void exchange_release_confirmations(struct sandbox *sandbox, const char *payment_id,
                                     enum fault_effect which);
+/* The rules with that text to match have gone: answers they delay leave now. */
+void exchange_release_answers(struct sandbox *sandbox, const char *match);
 
 /* delivery.c: sends the answer as the fault's mode says; closes the connection without one, by a reset
  * when `resets`. Both take the exchange. */

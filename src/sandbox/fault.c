@@ -107,6 +107,17 @@ void fault_table_clear(struct fault_table *table)
     table->ignores_keys = false;
 }
 
+void fault_table_remove(struct fault_table *table, const char *match)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < table->rule_count; i++) {
+        if (strcmp(table->rules[i].match, match) != 0)
+            table->rules[kept++] = table->rules[i];
+    }
+    table->rule_count = kept;
+}
+
 bool fault_table_add(struct fault_table *table, const struct fault_rule *rule)
 {
     if (table->rule_count == FAULT_RULE_COUNT_MAX)
@@ -175,6 +186,7 @@ struct fault_pick fault_table_pick(struct fault_table *table, const struct fault
             .mode = rule->mode,
             .delay_ms = rule->delay_ms >= 0 ? rule->delay_ms : rule->mode->delay_ms,
             .location = rule->location,
+            .match = rule->match,
         };
     }
     return (struct fault_pick){.mode = &fault_mode_none};

@@ -88,12 +88,15 @@ struct fault_call {
 struct fault_pick {
     const struct fault_mode *mode;
     int64_t delay_ms;
-    const char *location; /* borrowed from the rule; copy it before the next change of rules */
+    /* Borrowed from the rule; copy them before the next change of rules. */
+    const char *location, *match;
 };
 
 void fault_table_init(struct fault_table *table, uint64_t seed);
 /* All as at the start: no rules, keys honoured. Chance goes on. */
 void fault_table_clear(struct fault_table *table);
+/* Removes the rules with that text to match. */
+void fault_table_remove(struct fault_table *table, const char *match);
 
 /* False when the table is full. */
 bool fault_table_add(struct fault_table *table, const struct fault_rule *rule);

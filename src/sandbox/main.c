@@ -49,7 +49,8 @@ static const char help[] =
     "  POST /control/latency {\"paymentMs\":200,\"shippingMs\":0}\n"
     "  POST /control/faults  {\"path\":\"confirm\",\"mode\":\"500_after\",\"count\":1}\n"
     "       (also order, match, skip, probability, delayMs; GET lists the modes, DELETE removes "
-    "the rules)\n"
+    "the rules,\n"
+    "       DELETE ?match=TEXT those with it, and what they delay is answered)\n"
     "  POST /control/keys    {\"ignore\":true,\"expire\":true}\n"
     "  POST /control/ship    {\"requestId\":\"...\"}   the shipment has left\n"
     "  POST /control/settle  {\"id\":\"pi_...\",\"succeeds\":true}\n";

@@ -241,8 +241,9 @@ class Sandbox:
         status, body = http(self.url + "/control/faults", json.dumps(rule).encode())
         assert status // 100 == 2, body
 
-    def clear_faults(self):
-        http(self.url + "/control/faults", method="DELETE")
+    def clear_faults(self, match=None):
+        """All rules, or those with that text, which also ends the delays they have made."""
+        http(self.url + "/control/faults" + (f"?match={match}" if match else ""), method="DELETE")
 
     def stop(self):
         return self.process.stop()

@@ -17,10 +17,17 @@ from web import Web
 NOBODY = "01890000-0000-7000-8000-000000000000"
 DECLINED, SHORT, ACTION = "pm_card_visa_chargeDeclined", 1000, "pm_card_authenticationRequired"
 
-# What differs from call to call: times, and the ids that are made.
-MADE = re.compile(r"(create_time|update_time|start_time|end_time|fulfill_time) \{[^}]*\}|"
+# HTTP statuses of the codes (api.md).
+HTTP_STATUS = {"CANCELLED": 499, "UNKNOWN": 500, "INVALID_ARGUMENT": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404,
+               "ALREADY_EXISTS": 409, "PERMISSION_DENIED": 403, "RESOURCE_EXHAUSTED": 429, "FAILED_PRECONDITION": 400,
+               "ABORTED": 409, "OUT_OF_RANGE": 400, "UNIMPLEMENTED": 501, "INTERNAL": 500, "UNAVAILABLE": 503,
+               "DATA_LOSS": 500, "UNAUTHENTICATED": 401}
+
+# What differs from call to call: times, the delay of an invitation to repeat, and the ids that are made. Amounts of
+# money have nanos of their own, which are compared.
+MADE = re.compile(r"(create_time|update_time|start_time|end_time|fulfill_time|retry_delay) \{[^}]*\}|"
                   r'(payment_id|shipment_id|external_id|request_id|next_page_token): "[^"]*"|'
-                  r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|seconds: \d{9,}|nanos: \d+|"
+                  r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|"
                   r"(product|request|kind)-\d+|\d+-request-\d+")
 
 
@@ -58,6 +65,12 @@ class World:
             self.shop.process(made, DECLINED)
         self.shop.order_at_rest(made)
         return made
+
+    def placed(self, **fields):
+        """A request to place an order that has been answered; sent again with these fields it is another one."""
+        request = order(self.product(), payment_method="pm_card_visa", request_id=client.request_id())
+        self.shop.orders.PlaceOrder(orders.PlaceOrderRequest(**request))
+        return {**request, **fields}
 
 
 def case(service, method, verb, path, make, name):
@@ -136,6 +149,9 @@ CASES = [
          lambda w: order(w.product(), payment_method="pm_card_visa", request_id=client.request_id()), "fulfilled"),
     case("orders", "PlaceOrder", "POST", "/v1/orders:place",
          lambda w: order(w.product(), payment_method="pm_card_visa"), "without a key"),
+    case("orders", "PlaceOrder", "POST", "/v1/orders:place", lambda w: w.placed(), "again"),
+    case("orders", "PlaceOrder", "POST", "/v1/orders:place", lambda w: w.placed(customer_id="bob"),
+         "another one with the same key"),
     case("orders", "CancelOrder", "POST", ORDER + ":cancel", lambda w: {"id": w.pending()}, "cancelled"),
     case("orders", "CancelOrder", "POST", ORDER + ":cancel", lambda w: {"id": w.fulfilled()}, "too late"),
 ]
@@ -174,8 +190,8 @@ def query_of(fields):
             yield from ((name, item) for item in (value if isinstance(value, list) else [value]))
 
 
-def over_http(web, verb, path, fields, reply):
-    """The same, from JSON."""
+def over_http(web, verb, path, fields, reply, **header):
+    """The same, from JSON; the status is that of the code."""
     fields = {name: dict(value) if isinstance(value, dict) else value for name, value in fields.items()}
     for variable in re.findall(r"\{([\w.]+)\}", path):
         path = path.replace("{%s}" % variable, client.urllib.parse.quote(take(fields, variable), safe=""))
@@ -185,8 +201,9 @@ def over_http(web, verb, path, fields, reply):
     elif verb == "POST":
         body, fields = fields, {}
     query = client.urllib.parse.urlencode(list(query_of(fields)))
-    answer = web.ask(verb, path + ("?" + query if query else ""), body)
+    answer = web.ask(verb, path + ("?" + query if query else ""), body, header)
     if answer.status != 200:
+        assert answer.status == HTTP_STATUS[answer.error["status"]]
         return answer.rpc_status
     return json_format.Parse(answer.body, reply)
 
@@ -220,9 +237,74 @@ def test_a_watch_shows_the_same_at_both_doors(shop, web):
     assert by_http == by_grpc and len(by_grpc) == 1
 
 
+@pytest.mark.parametrize("card", ["pm_card_visa", DECLINED])
+def test_a_replay_is_marked_at_both_doors(shop, web, card):
+    """The reply, and the error."""
+    order_id, key = World(shop).pending(), client.request_id()
+    request = orders.ProcessOrderRequest(id=order_id, payment_method=card, request_id=key)
+    method = shop.orders._stub.ProcessOrder  # pylint: disable=protected-access
+    answers = []
+    for _ in range(2):
+        call = method.future(request, timeout=client.CALL_SECONDS)
+        marks = {value for name, value in (*call.initial_metadata(), *call.trailing_metadata())
+                 if name == "idempotent-replayed"}
+        answers.append((call.code(), call.details(), marks))
+    (code, message, marks), (code_again, message_again, marks_again) = answers
+    assert (code_again, message_again) == (code, message) and (marks, marks_again) == (set(), {"true"})
+    answer = web.post(f"/v1/orders/{order_id}:process", {"paymentMethod": card}, Idempotency_Key=key)
+    assert answer.fields["idempotent-replayed"] == "true"
+    if card == DECLINED:
+        assert (answer.error["status"], answer.error["message"]) == (code.name, message)
+        assert answer.status == HTTP_STATUS[code.name]
+        assert comparable(answer.rpc_status) == comparable(over_grpc(
+            shop, "orders", "ProcessOrder", {"id": order_id, "payment_method": card, "request_id": key}))
+    else:
+        assert answer.status == 200
+        assert json_format.Parse(answer.body, orders.OrderConfirmation()) == method(request)
+
+
+def test_too_little_time_is_told_alike(shop, web):
+    """With less than a second nothing is begun; on a busy machine the caller's own clock may be first."""
+    def ask():
+        try:
+            shop.process(World(shop).pending(), timeout=0.8)
+        except Refused as error:
+            return error.status
+        except AssertionError:  # no details: the client has made the error
+            return None
+        raise AssertionError("there was time enough")
+    by_grpc = client.harness.wait_until(ask, client.CALL_SECONDS, "an answer within the caller's time")
+    by_http = over_http(web, "POST", "/v1/orders/{id}:process",
+                        {"id": World(shop).pending(), "payment_method": "pm_card_visa"}, orders.OrderConfirmation(),
+                        **{"Grpc-Timeout": "800m"})
+    assert by_grpc.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+    assert comparable(by_http) == comparable(by_grpc)
+
+
+def test_too_much_at_once_is_told_alike(postgres):
+    """One order is under way, and no more may be."""
+    stand = Stand(postgres, MAX_ORDERS="1", TRY_TIMEOUT="20s")
+    web, world = Web(stand.orderd.http_port), World(stand.shop)
+    try:
+        held, *requests = [{"id": world.pending(), "payment_method": "pm_card_visa"} for _ in range(3)]
+        stand.add_fault("ship", "latency", delayMs=3_600_000, match=held["id"])
+        first = stand.shop.orders._stub.ProcessOrder.future(  # pylint: disable=protected-access
+            orders.ProcessOrderRequest(**held))
+        stand.wait_for(held["id"], {"FULFILLING"})
+        by_grpc = over_grpc(stand.shop, "orders", "ProcessOrder", requests[0])
+        by_http = over_http(web, "POST", "/v1/orders/{id}:process", requests[1], orders.OrderConfirmation())
+        assert by_grpc.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        assert comparable(by_http) == comparable(by_grpc)
+        stand.sandbox.clear_faults(held["id"])
+        assert first.result().order_id == held["id"]
+    finally:
+        stand.sandbox.clear_faults()
+        stand.close()
+
+
 def test_what_goes_wrong_with_providers_is_told_alike(postgres):
     """Unavailable, and unknown: with and without an invitation to repeat."""
-    stand = Stand(postgres, FORWARD_TIME="1s", TRY_TIMEOUT="300ms")
+    stand = Stand(postgres, FORWARD_TIME="8s", TRY_TIMEOUT="2s")
     web, world = Web(stand.orderd.http_port), World(stand.shop)
     try:
         for path, mode, code in (("open", "500_before", "UNAVAILABLE"), ("confirm", "timeout", "UNAVAILABLE")):

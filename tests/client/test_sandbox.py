@@ -245,6 +245,19 @@ def test_clients_that_leave_a_slow_answer_leave_nothing_behind(door):
     assert door.look(payment)["id"] == payment
 
 
+def test_what_a_rule_delays_is_answered_when_the_rule_is_removed(door):
+    payment = door.opened()
+    door.fault("latency", "look", match=payment, delayMs=3_600_000)
+    held = door.pay(f"payment_intents/{payment}", method="GET", sends=True)
+    harness.wait_until(lambda: door.call("GET", "/control/faults")[1]["rules"][0]["fired"], harness.START_SECONDS,
+                       "the call to be held")
+    assert door.call("DELETE", "/control/faults?match=other")[0] == 204
+    assert [rule["match"] for rule in door.call("GET", "/control/faults")[1]["rules"]] == [payment]
+    assert door.call("DELETE", f"/control/faults?match={payment}")[0] == 204
+    assert read(held)[1]["id"] == payment
+    assert door.look(payment)["id"] == payment
+
+
 def test_a_redirect_leads_where_the_rule_says(door):
     payment = door.opened()
     door.fault("redirect", "confirm", count=1, location="http://127.0.0.1:1/elsewhere")

@@ -157,7 +157,6 @@ class Wire:
         return data.decode()
 
     def is_closed(self):
-        self.socket.settimeout(3)
         try:
             return self.reader.read(1) == b""
         except TimeoutError:

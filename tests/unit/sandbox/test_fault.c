@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -63,6 +64,25 @@ static void a_rule_skips_calls_that_match_and_counts(void **state)
     assert_null(pick("open", NULL));
     assert_string_equal(pick("open", "mine.1"), "409");
     assert_null(pick("open", "mine.1"));
+}
+
+static void rules_with_one_text_can_be_removed(void **state)
+{
+    static const char *const matches[] = {"mine", "", "other", "mine"};
+    static const char *const modes[] = {"409", "429", "422", "409"};
+
+    for (size_t i = 0; i < COUNT_OF(matches); i++) {
+        struct fault_rule rule = {.count = -1, .probability = 1, .delay_ms = -1};
+
+        snprintf(rule.match, sizeof(rule.match), "%s", matches[i]);
+        add(modes[i], i == 1 ? "ship" : "*", rule);
+    }
+    assert_string_equal(pick("open", "mine.1"), "409");
+    fault_table_remove(&table, "mine");
+    assert_int_equal(table.rule_count, 2);
+    assert_null(pick("open", "mine.1"));
+    assert_string_equal(pick("open", "other.1"), "422");
+    assert_string_equal(pick("ship", "mine.1"), "429");
 }
 
 static void a_rule_aims_at_one_order(void **state)
@@ -135,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_rule_concerns_a_call_a_group_or_all, setup),
         cmocka_unit_test_setup(a_rule_skips_calls_that_match_and_counts, setup),
+        cmocka_unit_test_setup(rules_with_one_text_can_be_removed, setup),
         cmocka_unit_test_setup(a_rule_aims_at_one_order, setup),
         cmocka_unit_test_setup(equal_seeds_give_equal_chance, setup),
         cmocka_unit_test_setup(a_rule_has_the_delay_of_its_mode_or_its_own, setup),
