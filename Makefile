@@ -16,10 +16,12 @@ debug_flags := -DCMAKE_BUILD_TYPE=Debug
 asan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address -DFAULT_POINTS=ON
 tsan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
 fuzz_flags := $(asan_flags) -DCMAKE_C_COMPILER=clang -DBUILD_TESTING=OFF -DFUZZ=ON
+coverage_flags := -DCMAKE_BUILD_TYPE=Debug -DCOVERAGE=ON -DFAULT_POINTS=ON
 clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
 
-.PHONY: release debug asan tsan clang gen test crash fuzz run bench soak check-invariants lint format install clean \
-	lint-format lint-includes lint-gen lint-alerts lint-tidy lint-release needs-for-run needs-for-test
+.PHONY: release debug asan tsan clang gen test coverage crash sim sim-mutations fuzz analyze valgrind run bench soak \
+	check-invariants lint format install clean lint-format lint-includes lint-gen lint-alerts lint-tidy lint-release \
+	needs-for-run needs-for-test needs-for-nightly
 
 release debug asan tsan clang: %: build/%/configured
 	@cmake --build build/$@ -j $(JOBS)
@@ -40,6 +42,15 @@ test: needs-for-test
 	@status=0; \
 	$(CTEST) --test-dir build/tsan -L tsan || status=1; \
 	$(CTEST) --test-dir build/asan || status=1; \
+	exit $$status
+
+# What the tests reach of src/; ends with 1 below the thresholds. FAST=1 leaves out the tests from outside.
+coverage: needs-for-test build/coverage/configured
+	@cmake --build build/coverage -j $(JOBS)
+	@find build/coverage -name '*.gcda' -delete
+	@status=0; \
+	$(CTEST) --test-dir build/coverage -L '^(unit|sim|integration$(if $(FAST),,|client))$$' || status=1; \
+	build/venv/bin/python deploy/dev/coverage build/coverage || status=1; \
 	exit $$status
 
 run: needs-for-run
@@ -117,4 +128,4 @@ install: lint-release
 
 # Keeps what is not made by a compiler: the Python environment, tools, and the data of `make run`.
 clean:
-	rm -rf build/release build/debug build/asan build/tsan build/clang build/fuzz
+	rm -rf build/release build/debug build/asan build/tsan build/clang build/fuzz build/coverage
