@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What a saga waits for with its one timer follows from its phase. */
 static void on_time(struct clock_timer *timer)
@@ -51,7 +52,7 @@ static void saga_forget(struct saga *saga)
 {
     if (!saga->is_known)
         return;
-    HASH_DELETE(hh, saga->driver->by_order, saga);
+    LIST_REMOVE(saga, bucket_link);
     saga->is_known = false;
 }
 
@@ -70,11 +71,23 @@ void saga_free(struct saga *saga)
     saga_driver_check_drained(driver);
 }
 
+/* The last bytes of an order's id are random. */
+static struct saga_list *saga_bucket(struct saga_driver *driver, const struct uuid *order_id)
+{
+    uint32_t chance;
+
+    memcpy(&chance, &order_id->bytes[sizeof(order_id->bytes) - sizeof(chance)], sizeof(chance));
+    return &driver->by_order[chance & (driver->bucket_count - 1)];
+}
+
 struct saga *saga_find(struct saga_driver *driver, const struct uuid *order_id)
 {
     struct saga *saga;
 
-    HASH_FIND(hh, driver->by_order, order_id, sizeof(*order_id), saga);
+    LIST_FOREACH (saga, saga_bucket(driver, order_id), bucket_link) {
+        if (uuid_equal(&saga->record.order.id, order_id))
+            break;
+    }
     assert(saga == NULL || saga->is_known);
     return saga;
 }
@@ -82,8 +95,8 @@ struct saga *saga_find(struct saga_driver *driver, const struct uuid *order_id)
 void saga_make_known(struct saga *saga)
 {
     assert(!saga->is_known);
-    HASH_ADD(hh, saga->driver->by_order, record.order.id, sizeof(struct uuid), saga);
-    saga->is_known = saga->hh.tbl != NULL; /* without memory it is only not found by others */
+    LIST_INSERT_HEAD(saga_bucket(saga->driver, &saga->record.order.id), saga, bucket_link);
+    saga->is_known = true;
 }
 
 int64_t saga_time_after(int64_t now_ms, int64_t left_ms)
@@ -146,7 +159,7 @@ void saga_start(struct saga *saga, bool is_taken_over)
     saga_make_known(saga);
     saga->phase = SAGA_RUNNING;
     saga->is_taken_over = is_taken_over;
-    saga->counts = is_taken_over || saga->record.order.payment_id != NULL;
+    saga->counts = is_taken_over;
     saga->tainted = is_taken_over && saga_row(saga->record.order.state)->is_forward;
     saga->tries = is_taken_over ? saga->record.tries + 1 : 1;
     step_charge_enter(saga);

@@ -18,9 +18,6 @@
 #include "saga/saga_driver.h"
 #include "saga/saga_table.h"
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 enum {
     SAGA_ARENA_SIZE = 256 * 1024,    /* an order of 100 lines with long names takes 110 KiB */
     SAGA_TRY_RESULT_SIZE = 2 * 1024, /* what results of tries may take of the saga's own arena */
@@ -65,7 +62,7 @@ struct saga {
     struct arena *try_arena;    /* of the call that is out, when `arena` is used up; or NULL */
     size_t arena_used_first;    /* of `arena`, when the order was started */
     LIST_ENTRY(saga) link;
-    UT_hash_handle hh;
+    LIST_ENTRY(saga) bucket_link;
     bool is_known; /* in the driver's table of orders */
     enum saga_phase phase;
     bool work_out, renew_out; /* these calls have not come back */
@@ -122,7 +119,8 @@ struct saga {
 struct saga_driver {
     struct saga_config config;
     struct saga_ports ports;
-    struct saga *by_order; /* uthash, by record.order.id */
+    struct saga_list *by_order; /* buckets, by record.order.id; so many as a power of two */
+    uint32_t bucket_count;
     struct saga_list sagas;
     uint32_t count;
     struct clock_timer lease_timer;

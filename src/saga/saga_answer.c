@@ -53,10 +53,7 @@ static struct order *confirmation(const struct order *order, struct arena *arena
         .shipment_id = arena_strdup(arena, order->shipment_id),
         .fulfill_time_us = order->fulfill_time_us,
     };
-    if ((order->payment_id != NULL && copy->payment_id == NULL) ||
-        (order->shipment_id != NULL && copy->shipment_id == NULL))
-        return NULL;
-    return copy;
+    return copy->payment_id == NULL || copy->shipment_id == NULL ? NULL : copy;
 }
 
 static void answer_confirmation(const struct order *order, struct saga_ticket *ticket)
@@ -88,6 +85,7 @@ static void answer_goes_on(struct saga_ticket *ticket, enum reason reason)
 
 void saga_answer_state(const struct order *order, struct saga_ticket *ticket)
 {
+    assert(order->state < ORDER_STATE_COUNT);
     ticket->order = NULL;
     switch (order->state) {
     case ORDER_STATE_UNSPECIFIED: /* the claim has not returned */
@@ -110,10 +108,9 @@ void saga_answer_state(const struct order *order, struct saga_ticket *ticket)
     case ORDER_FAILED:
     case ORDER_CANCELLED:
     case ORDER_STUCK:
-        answer_cause(order, ticket);
-        break;
     case ORDER_STATE_COUNT:
-        assert(false);
+    default:
+        answer_cause(order, ticket);
         break;
     }
 }
@@ -131,6 +128,9 @@ void saga_answer_claim(const struct saga_claim *claim, struct saga_ticket *ticke
 {
     const struct order *order = &claim->record.order;
 
+    assert(claim->result != CLAIM_STARTED);
+    assert(claim->result != CLAIM_JOIN);
+    assert(claim->result < CLAIM_RESULT_COUNT);
     switch (claim->result) {
     case CLAIM_REFUSED:
         answer_cause(order, ticket);
@@ -157,12 +157,11 @@ void saga_answer_claim(const struct saga_claim *claim, struct saga_ticket *ticke
         error_set(&ticket->err, REASON_REQUEST_ID_REUSED);
         break;
     case CLAIM_TOO_SHORT:
-        saga_answer_refuse(REASON_DEADLINE_TOO_SHORT, ticket);
-        break;
-    case CLAIM_STARTED:
+    case CLAIM_STARTED: /* no answers: see above */
     case CLAIM_JOIN:
     case CLAIM_RESULT_COUNT:
-        assert(false);
+    default:
+        saga_answer_refuse(REASON_DEADLINE_TOO_SHORT, ticket);
         break;
     }
 }

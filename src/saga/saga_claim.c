@@ -43,15 +43,33 @@ static int64_t claim_deadline_ms(const struct saga *saga)
     return deadline_ms;
 }
 
-static bool claim_send(struct saga *saga)
+void saga_claim_later(struct saga *saga, int64_t delay_ms)
+{
+    assert(saga->phase == SAGA_CLAIMING);
+    assert(!saga->work_out);
+    clock_timer_start(saga->driver->ports.clock, &saga->timer, delay_ms);
+}
+
+static void claim_repeat_later(struct saga *saga)
+{
+    uint32_t chance;
+
+    random_fill(saga->driver->ports.random, &chance, sizeof(chance));
+    saga->tries++;
+    saga_claim_later(saga, saga_retry_forward_ms(saga->tries, 0, chance));
+}
+
+static void claim_send(struct saga *saga)
 {
     struct saga_driver *driver = saga->driver;
     struct arena *arena = saga_try_arena(saga);
 
     assert(saga->phase == SAGA_CLAIMING);
     assert(saga->is_joining || saga->ticket_count == 1);
-    if (arena == NULL)
-        return false;
+    if (arena == NULL) {
+        claim_repeat_later(saga);
+        return;
+    }
     saga->sent_ms = saga_now_ms(saga);
     saga->work.claim = (struct saga_claim){
         .call = {.arena = arena, .deadline_ms = claim_deadline_ms(saga), .done = on_claimed},
@@ -69,35 +87,16 @@ static bool claim_send(struct saga *saga)
     saga->work_out = true;
     FAULT_POINT("claim.before");
     driver->ports.store->ops->claim(driver->ports.store, &saga->work.claim);
-    return true;
-}
-
-void saga_claim_later(struct saga *saga, int64_t delay_ms)
-{
-    assert(saga->phase == SAGA_CLAIMING);
-    assert(!saga->work_out);
-    clock_timer_start(saga->driver->ports.clock, &saga->timer, delay_ms);
-}
-
-static void claim_repeat_later(struct saga *saga)
-{
-    uint32_t chance;
-
-    random_fill(saga->driver->ports.random, &chance, sizeof(chance));
-    saga->tries++;
-    saga_claim_later(saga, saga_retry_forward_ms(saga->tries, 0, chance));
 }
 
 void saga_claim_again(struct saga *saga)
 {
     assert(saga->phase == SAGA_CLAIMING);
     assert(!saga->work_out);
-    if (saga->ticket_count == 0) {
+    if (saga->ticket_count == 0)
         saga_end(saga);
-        return;
-    }
-    if (!claim_send(saga))
-        claim_repeat_later(saga);
+    else
+        claim_send(saga);
 }
 
 /* ---- Returned --------------------------------------------------------------------------------- */
@@ -216,6 +215,7 @@ static void on_claimed(struct store_call *call)
     case CLAIM_REPLAY:
     case CLAIM_TOO_SHORT:
     case CLAIM_RESULT_COUNT:
+    default:
         if (saga->is_joining)
             saga_join_end(saga);
         else
@@ -269,8 +269,7 @@ static void claim_start(struct saga_driver *driver, struct saga_ticket *ticket)
     }
     saga->arena_used_first = arena_used(saga->arena);
     saga_ticket_attach(saga, ticket);
-    if (!claim_send(saga))
-        claim_repeat_later(saga);
+    claim_send(saga);
 }
 
 void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)

@@ -27,7 +27,8 @@ static bool undo_is_true(const struct saga *saga, enum order_state undo)
 
     switch (saga_row(undo)->step) {
     case STEP_RECALL:
-        return order->state == ORDER_FULFILLING && nothing_happened(saga);
+        assert(order->state == ORDER_FULFILLING);
+        return nothing_happened(saga);
     case STEP_REFUND: /* what was never written down was never confirmed */
         return order->payment_id == NULL;
     case STEP_RELEASE: /* the built-in stock goes back with the commit itself */
@@ -38,6 +39,7 @@ static bool undo_is_true(const struct saga *saga, enum order_state undo)
     case STEP_CHARGE:
     case STEP_FULFILL:
     case STEP_KIND_COUNT:
+    default:
         break;
     }
     return false;
@@ -135,6 +137,7 @@ static const char *external_id(const struct saga *saga)
     case STEP_RESERVE:
     case STEP_RELEASE:
     case STEP_KIND_COUNT:
+    default:
         break;
     }
     return NULL;
@@ -368,6 +371,7 @@ static void on_advanced(struct store_call *call)
         break;
     case ADVANCE_FENCED:
     case ADVANCE_RESULT_COUNT:
+    default:
         saga_lose(saga);
         break;
     }

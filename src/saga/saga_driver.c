@@ -11,9 +11,19 @@ static void on_drained_time(struct clock_timer *timer)
     void (*drained)(void *arg) = driver->drained;
 
     assert(driver->count == 0);
+    assert(drained != NULL);
     driver->drained = NULL;
-    if (drained != NULL)
-        drained(driver->drained_arg);
+    drained(driver->drained_arg);
+}
+
+/* About a bucket an order; an empty one is all zeros. */
+static bool table_init(struct saga_driver *driver, uint32_t orders_max)
+{
+    driver->bucket_count = 1;
+    while (driver->bucket_count < orders_max)
+        driver->bucket_count *= 2;
+    driver->by_order = calloc(driver->bucket_count, sizeof(*driver->by_order));
+    return driver->by_order != NULL;
 }
 
 struct saga_driver *saga_driver_new(const struct saga_config *config,
@@ -22,10 +32,11 @@ struct saga_driver *saga_driver_new(const struct saga_config *config,
     struct saga_driver *driver;
 
     assert(config->orders_max > 0);
-    assert(config->lease_ms > 0);
     driver = calloc(1, sizeof(*driver));
-    if (driver == NULL)
+    if (driver == NULL || !table_init(driver, config->orders_max)) {
+        free(driver);
         return NULL;
+    }
     driver->config = *config;
     driver->ports = *ports;
     driver->drained_timer.on_time = on_drained_time;
@@ -50,6 +61,7 @@ void saga_driver_free(struct saga_driver *driver)
     clock_timer_stop(clock, &driver->recover_timer);
     clock_timer_stop(clock, &driver->drained_timer);
     arena_free(driver->take_arena);
+    free(driver->by_order);
     free(driver);
 }
 

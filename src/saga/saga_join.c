@@ -74,6 +74,8 @@ void saga_join(struct saga *saga)
 
 static void answer(const struct saga_claim *claim, struct saga_ticket *ticket)
 {
+    assert(claim->result != CLAIM_STARTED);
+    assert(claim->result != CLAIM_JOIN);
     switch (claim->result) {
     case CLAIM_REPLAY:
     case CLAIM_REFUSED:
@@ -86,12 +88,11 @@ static void answer(const struct saga_claim *claim, struct saga_ticket *ticket)
     case CLAIM_STATE_INVALID:
     case CLAIM_EXHAUSTED:
     case CLAIM_KEY_REUSED:
-        saga_answer_claim(claim, ticket);
-        break;
-    case CLAIM_STARTED:
+    case CLAIM_STARTED: /* no answers: see above */
     case CLAIM_JOIN:
     case CLAIM_RESULT_COUNT:
-        assert(false);
+    default:
+        saga_answer_claim(claim, ticket);
         break;
     }
 }

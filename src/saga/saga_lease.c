@@ -6,10 +6,9 @@
 
 #include <assert.h>
 
-static int64_t pass_ms(const struct saga_driver *driver)
-{
-    return MAX_OF(driver->config.lease_ms / 10, 1);
-}
+enum {
+    LEASE_PASSES = 10 /* looks at all leases in the time of one */
+};
 
 /* Owned, and not about to be given up. */
 static bool needs_lease(const struct saga *saga)
@@ -112,12 +111,13 @@ static void on_lease_time(struct clock_timer *timer)
 
 void saga_lease_init(struct saga_driver *driver)
 {
-    assert(driver->config.lease_ms > 0);
+    assert(driver->config.lease_ms >= LEASE_PASSES);
     driver->lease_timer.on_time = on_lease_time;
 }
 
 void saga_lease_watch(struct saga_driver *driver)
 {
     if (!driver->lease_timer.pending && driver->count > 0)
-        clock_timer_start(driver->ports.clock, &driver->lease_timer, pass_ms(driver));
+        clock_timer_start(driver->ports.clock, &driver->lease_timer,
+                          driver->config.lease_ms / LEASE_PASSES);
 }

@@ -186,7 +186,8 @@ void saga_recover_pass(struct clock_timer *timer)
     struct saga_driver *driver = CONTAINER_OF(timer, struct saga_driver, recover_timer);
     uint32_t limit = take_limit(driver);
 
-    if (driver->take_out || !driver->is_recovering)
+    assert(driver->is_recovering);
+    if (driver->take_out)
         return;
     driver->take_arena = limit > 0 ? arena_new(2 * (size_t)LIMIT_ARENA_SIZE) : NULL;
     if (driver->take_arena == NULL) {

@@ -155,7 +155,7 @@ static void wait_forward(struct saga *saga, int32_t retry_after_ms, uint32_t cha
 
 static void wait_undo(struct saga *saga, int32_t retry_after_ms, uint32_t chance)
 {
-    int64_t age_ms = MAX_OF(saga_now_ms(saga) - saga->undo_since_ms, 0);
+    int64_t age_ms = saga_now_ms(saga) - saga->undo_since_ms;
 
     clock_timer_start(saga->driver->ports.clock, &saga->timer,
                       saga_retry_undo_ms(saga->tries, age_ms, retry_after_ms, chance));
@@ -187,8 +187,7 @@ void saga_wait(struct saga *saga, int32_t retry_after_ms)
         wait_forward(saga, MAX_OF(retry_after_ms, 0), chance);
     else
         wait_undo(saga, MAX_OF(retry_after_ms, 0), chance);
-    if (saga->tries < INT32_MAX)
-        saga->tries++;
+    saga->tries++;
 }
 
 /* ---- Keys --------------------------------------------------------------------------------- */

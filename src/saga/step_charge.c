@@ -72,6 +72,7 @@ static const char *payment_key(struct saga *saga, struct arena *arena, enum paym
     case LOOK:
     case LOOK_REFUNDS:
     case PAYMENT_OP_COUNT:
+    default:
         break;
     }
     return "";
@@ -158,6 +159,7 @@ static void on_opened(struct effect *effect)
     case EFFECT_NOT_REACHED:
     case EFFECT_HAS_LEFT:
     case EFFECT_RESULT_COUNT:
+    default:
         saga_wait(saga, effect->retry_after_ms);
         break;
     }
@@ -184,6 +186,7 @@ static void on_confirmed(struct effect *effect)
     case EFFECT_ASK:
     case EFFECT_HAS_LEFT:
     case EFFECT_RESULT_COUNT:
+    default:
         look_later(saga, effect);
         break;
     }
@@ -214,6 +217,7 @@ static void charge_seen(struct saga *saga, const struct effect *effect)
         break;
     case PAYMENT_STATUS_NONE:
     case PAYMENT_STATUS_PROCESSING:
+    default:
         charge_unseen(saga, effect);
         break;
     }
@@ -291,6 +295,7 @@ static void undo_seen(struct saga *saga, const struct effect *effect)
     case PAYMENT_STATUS_OPEN:
     case PAYMENT_STATUS_NONE:
     case PAYMENT_STATUS_PROCESSING:
+    default:
         look_later(saga, effect);
         break;
     }
@@ -317,6 +322,7 @@ static void on_cancelled(struct effect *effect)
     case EFFECT_CONTRADICTED:
     case EFFECT_HAS_LEFT:
     case EFFECT_RESULT_COUNT:
+    default:
         look_later(saga, effect);
         break;
     }
@@ -348,6 +354,7 @@ static void refund_seen(struct saga *saga, const struct effect *effect)
     case REFUND_STATUS_PENDING:
     case REFUND_STATUS_NONE:
     case REFUND_STATUS_FAILED:
+    default:
         look_later(saga, effect);
         break;
     }

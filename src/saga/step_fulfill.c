@@ -60,6 +60,7 @@ static void on_created(struct effect *effect)
     case EFFECT_CONTRADICTED:
     case EFFECT_HAS_LEFT:
     case EFFECT_RESULT_COUNT:
+    default:
         saga_wait(saga, effect->retry_after_ms);
         break;
     }

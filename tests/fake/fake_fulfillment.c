@@ -35,6 +35,8 @@ static void on_create(struct fulfillment *base, struct fulfillment_call *call)
     if (outcome.result == EFFECT_DONE || outcome.happens)
         call->shipment_id =
             arena_strdup(call->effect.arena, find_or_add(fulfillment, call->request_id)->id);
+    if (fulfillment->hides_id)
+        call->shipment_id = fulfillment->told_id;
     fake_effect_end(fulfillment->ledger, &call->effect, &outcome, fulfillment->delay_ms,
                     REASON_FULFILLMENT_UNAVAILABLE);
 }

@@ -13,7 +13,9 @@ struct fake_fulfillment {
     struct fulfillment base;
     struct fake_ledger *ledger;
     int64_t delay_ms;
-    bool is_down; /* breaker open */
+    bool is_down;        /* breaker open */
+    bool hides_id;       /* creations are answered without the shipment's id */
+    const char *told_id; /* then: what stands in its place, or NULL */
     struct fake_script create, cancel;
     struct fake_shipment { /* one that is recalled before it was created can never be live */
         char id[16], request_id[FAKE_REQUEST_ID_SIZE];

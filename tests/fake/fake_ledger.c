@@ -110,11 +110,19 @@ static void on_effect(void *arg)
     effect->done(effect);
 }
 
+static void take_memory(struct arena *arena, size_t size)
+{
+    const void *memory = arena_alloc(arena, size);
+
+    assert(memory != NULL);
+}
+
 void fake_effect_end(struct fake_ledger *ledger, struct effect *effect,
                      const struct fake_outcome *outcome, int64_t delay_ms, enum reason reason)
 {
     effect->result = outcome->result;
     effect->retry_after_ms = outcome->retry_after_ms;
+    take_memory(effect->arena, outcome->answer_size);
     if (outcome->result != EFFECT_DONE)
         error_set(&effect->err, outcome->reason == REASON_NONE ? reason : outcome->reason);
     fake_ledger_later(ledger, outcome->delay_ms > 0 ? outcome->delay_ms : delay_ms, on_effect,

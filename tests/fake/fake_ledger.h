@@ -43,6 +43,7 @@ struct fake_outcome {
     bool happens;
     int64_t delay_ms; /* 0: the provider's own */
     int32_t retry_after_ms;
+    size_t answer_size; /* bytes that reading the answer takes of the effect's arena */
 };
 
 /* The next outcomes of one operation; the last one stays when `forever`, otherwise DONE follows. */

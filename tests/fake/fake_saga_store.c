@@ -52,8 +52,9 @@ static void on_answer(void *arg)
 
 static void answer(struct fake_saga_store *store, struct store_call *call, enum fake_loss loss)
 {
-    if (loss == FAKE_REFUSED) {
+    if (loss == FAKE_REFUSED || loss == FAKE_DOUBTFUL) {
         error_set(&call->err, REASON_INTERNAL);
+        call->maybe_done = loss == FAKE_DOUBTFUL;
     } else if (loss != FAKE_WELL) {
         error_set(&call->err, REASON_STORE_UNAVAILABLE);
         call->maybe_done = loss != FAKE_NOT_SENT;
@@ -167,6 +168,13 @@ static void start(struct fake_saga_store *store, struct fake_order *row, struct 
         take_stock(store, row);
 }
 
+static void take_memory(struct arena *arena, size_t size)
+{
+    const void *memory = arena_alloc(arena, size);
+
+    assert(memory != NULL);
+}
+
 static void on_claim(struct saga_store *base, struct saga_claim *claim)
 {
     struct fake_saga_store *store = self(base);
@@ -174,6 +182,7 @@ static void on_claim(struct saga_store *base, struct saga_claim *claim)
     enum fake_loss loss = loss_of(store, FAKE_CLAIM);
 
     fake_ledger_note(store->ledger, "claim");
+    take_memory(claim->call.arena, store->answer_size);
     if (takes_effect(loss)) {
         claim->result = claim_result(row, claim);
         if (claim->result == CLAIM_STARTED && !is_under_way(row))

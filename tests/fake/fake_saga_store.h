@@ -27,6 +27,7 @@ enum fake_loss {
     FAKE_LOST_BEFORE, /* maybe_done, and it was not */
     FAKE_LOST_AFTER,  /* maybe_done, and it was */
     FAKE_REFUSED,     /* an error of SQL: it was not done, and never will be */
+    FAKE_DOUBTFUL,    /* an error nobody understands, and it may have been done; it was not */
 };
 
 struct fake_order {
@@ -49,7 +50,8 @@ struct fake_saga_store {
     struct fake_ledger *ledger;
     struct arena *arena;
     int64_t delay_ms;
-    int64_t stock; /* one line takes one unit */
+    size_t answer_size; /* bytes that the answer to a claim takes of its arena */
+    int64_t stock;      /* one line takes one unit */
     struct fake_order orders[FAKE_ORDERS_MAX];
     uint32_t count;
     struct {

@@ -136,6 +136,48 @@ struct caller *fixture_call(struct fixture *fixture, int64_t deadline_ms)
     return fixture_call_order(fixture, fixture->order, deadline_ms, NULL);
 }
 
+void fixture_leave(struct fixture *fixture, enum order_state order_state)
+{
+    static struct order_line lines[] = {{.product_id = "cup", .name = "Tea cup", .quantity = 1}};
+    static const char *address[] = {"12 St James Square", "2nd floor"};
+    static struct failure_metadata metadata[] = {{"declineCode", "insufficient_funds"}};
+    static struct short_line short_lines[] = {{.product_id = "cup", .requested = 1}};
+    struct fake_order *order = fixture->order;
+
+    order->order.state = order_state;
+    order->order.attempt = 1;
+    order->order.lines = lines;
+    order->order.line_count = COUNT_OF(lines);
+    order->order.ship_to = (struct address){.recipient = "Ada",
+                                            .lines = address,
+                                            .line_count = COUNT_OF(address),
+                                            .postal_code = "SW1Y 4LB",
+                                            .locality = "London",
+                                            .administrative_area = "London",
+                                            .region_code = "GB"};
+    order->order.customer_id = "ada";
+    order->payment_method = "pm_card_visa";
+    order->generation = 1;
+    order->holds_stock = true;
+    fixture->store.stock--;
+    order->forward_until_ms = 60000;
+    order->fulfill_until_ms = INT64_MAX;
+    if (order_state == ORDER_CHARGING)
+        return;
+    order->undo_since_ms = 0;
+    order->order.failure = (struct failure){.reason = REASON_PAYMENT_DECLINED,
+                                            .message = "no money",
+                                            .metadata = metadata,
+                                            .metadata_count = COUNT_OF(metadata),
+                                            .short_lines = short_lines,
+                                            .short_line_count = COUNT_OF(short_lines)};
+    order->order.payment_id = "pi_1";
+    order->order.shipment_id = "sh_1";
+    fixture->payment.count = 1;
+    fixture->payment.rows[0] = (struct fake_payment_row){
+        .id = "pi_1", .amount = order->order.total, .status = PAYMENT_STATUS_OPEN};
+}
+
 void fixture_run(struct fixture *fixture, int64_t ms)
 {
     fake_clock_advance(&fixture->clock, ms);

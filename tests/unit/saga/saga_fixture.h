@@ -62,6 +62,9 @@ void fixture_new_driver(struct fixture *fixture);
 struct caller *fixture_call_order(struct fixture *fixture, struct fake_order *order,
                                   int64_t deadline_ms, const char *request_id);
 struct caller *fixture_call(struct fixture *fixture, int64_t deadline_ms);
+/* The order as a dead owner leaves it, in its first attempt, with everything an order can have; in a
+ * backward state with a payment that is still open. Due at once. */
+void fixture_leave(struct fixture *fixture, enum order_state order_state);
 /* Time passes. */
 void fixture_run(struct fixture *fixture, int64_t ms);
 

@@ -11,7 +11,8 @@
     fake_script_add(&(fixture)->fulfillment.create, (struct fake_outcome){__VA_ARGS__})
 
 enum {
-    SHORT_MS = 4000, /* in which memory may run out: all that is tried at once, a pass of recovery */
+    SHORT_MS =
+        4000, /* in which memory may run out: all that is tried at once, a pass of recovery */
     LONG_MS = 20 * 60 * 1000 /* beyond every lease and pause of a forward step */
 };
 
@@ -153,57 +154,14 @@ static void a_refusal_is_told_wherever_memory_runs_out(void **state)
 
 /* ---- Of somebody else's attempt -------------------------------------------------------------------- */
 
-/* As a dead owner leaves it, with everything an order can have. */
-static void leave(struct fixture *fixture, enum order_state order_state)
-{
-    static struct order_line lines[] = {{.product_id = "cup", .name = "Tea cup", .quantity = 1}};
-    static const char *address[] = {"12 St James Square", "2nd floor"};
-    static struct failure_metadata metadata[] = {{"declineCode", "insufficient_funds"}};
-    static struct short_line short_lines[] = {{.product_id = "cup", .requested = 1}};
-    struct fake_order *order = fixture->order;
-
-    order->order.state = order_state;
-    order->order.attempt = 1;
-    order->order.lines = lines;
-    order->order.line_count = COUNT_OF(lines);
-    order->order.ship_to = (struct address){.recipient = "Ada",
-                                            .lines = address,
-                                            .line_count = COUNT_OF(address),
-                                            .postal_code = "SW1Y 4LB",
-                                            .locality = "London",
-                                            .administrative_area = "London",
-                                            .region_code = "GB"};
-    order->order.customer_id = "ada";
-    order->payment_method = "pm_card_visa";
-    order->generation = 1;
-    order->holds_stock = true;
-    fixture->store.stock--;
-    order->forward_until_ms = 60000;
-    order->fulfill_until_ms = INT64_MAX;
-    if (order_state == ORDER_CHARGING)
-        return;
-    order->undo_since_ms = 0;
-    order->order.failure = (struct failure){.reason = REASON_PAYMENT_DECLINED,
-                                            .message = "no money",
-                                            .metadata = metadata,
-                                            .metadata_count = COUNT_OF(metadata),
-                                            .short_lines = short_lines,
-                                            .short_line_count = COUNT_OF(short_lines)};
-    order->order.payment_id = "pi_1";
-    order->order.shipment_id = "sh_1";
-    fixture->payment.count = 1;
-    fixture->payment.rows[0] = (struct fake_payment_row){
-        .id = "pi_1", .amount = order->order.total, .status = PAYMENT_STATUS_OPEN};
-}
-
 static void leave_charging(struct fixture *fixture)
 {
-    leave(fixture, ORDER_CHARGING);
+    fixture_leave(fixture, ORDER_CHARGING);
 }
 
 static void leave_refunding(struct fixture *fixture)
 {
-    leave(fixture, ORDER_REFUNDING);
+    fixture_leave(fixture, ORDER_REFUNDING);
 }
 
 static void an_order_is_taken_over_as_soon_as_there_is_memory(void **state)
@@ -214,7 +172,7 @@ static void an_order_is_taken_over_as_soon_as_there_is_memory(void **state)
 
 static void leave_to_be_joined(struct fixture *fixture)
 {
-    leave(fixture, ORDER_REFUNDING);
+    fixture_leave(fixture, ORDER_REFUNDING);
     snprintf(fixture->order->request_id, sizeof(fixture->order->request_id), "key");
     fixture->order->lease_until_ms = clock_now_ms(&fixture->clock.base) + 3000;
 }
