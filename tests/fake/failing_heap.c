@@ -18,7 +18,7 @@ enum {
 
 static _Thread_local struct {
     bool is_on;
-    bool is_paused; /* a test or fake has asked */
+    bool is_paused; /* a test or fake has asked, or an arena that was counted */
     bool has_failed;
     unsigned left; /* that many allocations work, then one does not */
 } heap;
@@ -73,23 +73,25 @@ static bool fails(void)
 /* ---- In place of ... ----------------------------------------------------------------------- */
 
 /* __real_x is the x of libc or of base/arena, __wrap_x what objects of src/ are linked with, unfailing_x
- * what those of tests and fakes are compiled with: an arena asks malloc in its turn. */
-#define IN_PLACE_OF(type, name, parameters, arguments)   \
-    type __real_##name parameters;                       \
-    type __wrap_##name parameters;                       \
-    type __wrap_##name parameters                        \
-    {                                                    \
-        return fails() ? NULL : __real_##name arguments; \
-    }                                                    \
-    type unfailing_##name parameters;                    \
-    type unfailing_##name parameters                     \
-    {                                                    \
-        type result;                                     \
-                                                         \
-        heap.is_paused = true;                           \
-        result = __real_##name arguments;                \
-        heap.is_paused = false;                          \
-        return result;                                   \
+ * what those of tests and fakes are compiled with. An arena asks malloc in its turn; whether it must does
+ * not depend on the work, so it is not counted again. */
+#define IN_PLACE_OF(type, name, parameters, arguments)      \
+    type __real_##name parameters;                          \
+    type unfailing_##name parameters;                       \
+    type unfailing_##name parameters                        \
+    {                                                       \
+        bool was_paused = heap.is_paused;                   \
+        type result;                                        \
+                                                            \
+        heap.is_paused = true;                              \
+        result = __real_##name arguments;                   \
+        heap.is_paused = was_paused;                        \
+        return result;                                      \
+    }                                                       \
+    type __wrap_##name parameters;                          \
+    type __wrap_##name parameters                           \
+    {                                                       \
+        return fails() ? NULL : unfailing_##name arguments; \
     }
 
 IN_PLACE_OF(void *, malloc, (size_t size), (size))
@@ -107,7 +109,17 @@ IN_PLACE_OF(char *, arena_strndup, (struct arena * arena, const char *text, size
 IN_PLACE_OF(void *, arena_memdup, (struct arena * arena, const void *data, size_t size),
             (arena, data, size))
 
-/* The text is printed twice, since it cannot be handed on. */
+void *failing_heap_malloc(size_t size)
+{
+    return __wrap_malloc(size);
+}
+
+void *failing_heap_realloc(void *memory, size_t size)
+{
+    return __wrap_realloc(memory, size);
+}
+
+/* The text is printed twice, since its arguments cannot be handed on. */
 PRINTF_LIKE(2, 0)
 static char *print(struct arena *arena, const char *format, va_list args)
 {
@@ -117,7 +129,7 @@ static char *print(struct arena *arena, const char *format, va_list args)
 
     va_copy(again, args);
     len = vsnprintf(NULL, 0, format, args);
-    text = arena_alloc(arena, (size_t)len + 1);
+    text = unfailing_arena_alloc(arena, (size_t)len + 1);
     if (text != NULL)
         vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);
@@ -144,10 +156,8 @@ char *unfailing_arena_printf(struct arena *arena, const char *format, ...)
     va_list args;
     char *text;
 
-    heap.is_paused = true;
     va_start(args, format);
     text = print(arena, format, args);
     va_end(args);
-    heap.is_paused = false;
     return text;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef void failing_heap_run(void *context);
 
@@ -23,3 +24,7 @@ void failing_heap_end(void);
 
 /* Whether an allocation of this run has failed. */
 bool failing_heap_has_failed(void);
+
+/* Allocations that are counted and fail like ours: for a library that can be given its heap. */
+void *failing_heap_malloc(size_t size);
+void *failing_heap_realloc(void *memory, size_t size);

@@ -1,6 +1,8 @@
 /* What an arena hands out is aligned, apart, whole until the end, and never more than its maximum. */
 #include "base/arena.h"
 
+#include "fake/failing_heap.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,6 +146,34 @@ static void freeing_nothing_is_allowed(void **state)
     arena_free(NULL);
 }
 
+/* The functions as objects of src/ have them, over a malloc that fails. */
+struct arena *__real_arena_new(size_t size_max);
+void *__real_arena_alloc(struct arena *arena, size_t size);
+
+static void fill(void *context)
+{
+    struct arena *others[300]; /* more than a thread keeps, so the next one asks malloc */
+    struct arena *arena;
+    void *large = NULL;
+
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        others[i] = arena_new(SIZE_MAX_OF_TESTS);
+    failing_heap_begin();
+    arena = __real_arena_new(SIZE_MAX_OF_TESTS);
+    if (arena != NULL)
+        large = __real_arena_alloc(arena, 8192);
+    failing_heap_end();
+    assert_int_equal(large == NULL, failing_heap_has_failed());
+    arena_free(arena);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        arena_free(others[i]);
+}
+
+static void an_arena_without_memory_says_so(void **state)
+{
+    failing_heap_each(fill, NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -157,6 +187,7 @@ int main(void)
         TEST(a_block_used_before_is_zeroed_again),
         TEST(arenas_may_be_freed_on_another_thread_that_ends),
         TEST(freeing_nothing_is_allowed),
+        cmocka_unit_test(an_arena_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

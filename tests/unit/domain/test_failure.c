@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "domain/order.h"
+#include "fake/failing_heap.h"
 
 static const struct uuid order_id = {{1, 2, 3}};
 
@@ -143,6 +144,51 @@ static void a_failure_that_does_not_fit_the_arena_keeps_its_reason(void **state)
     arena_free(small);
 }
 
+static void stock_without_its_prefix_is_read_as_it_stands(void **state)
+{
+    struct failure failure;
+    struct error err = {0};
+
+    error_set(&err, REASON_OUT_OF_STOCK);
+    error_add_precondition(&err, *state, "STOCK", "tea", "not enough units in stock");
+    failure_from_error(&err, *state, &failure);
+    assert_int_equal(failure.short_line_count, 1);
+    assert_string_equal(failure.short_lines[0].product_id, "tea");
+}
+
+/* There and back; what there is no memory for is left out whole, the reason never. */
+static void go_there_and_back(void *context)
+{
+    struct failure_metadata entry = {"a", "1"};
+    struct short_line line = {"tea", 3, 1};
+    struct failure failure = {.reason = REASON_OUT_OF_STOCK,
+                              .metadata = &entry,
+                              .metadata_count = 1,
+                              .short_lines = &line,
+                              .short_line_count = 1};
+    struct failure again;
+    struct error err = {0};
+
+    failing_heap_begin();
+    failure_to_error(&failure, &order_id, context, &err);
+    failure_from_error(&err, context, &again);
+    failing_heap_end();
+    assert_int_equal(again.reason, REASON_OUT_OF_STOCK);
+    if (!failing_heap_has_failed()) {
+        assert_int_equal(again.metadata_count, 1);
+        assert_int_equal(again.short_line_count, 1);
+    }
+    for (uint32_t i = 0; i < again.metadata_count; i++)
+        assert_string_equal(again.metadata[i].value, "1");
+    for (uint32_t i = 0; i < again.short_line_count; i++)
+        assert_string_equal(again.short_lines[i].product_id, "tea");
+}
+
+static void a_failure_keeps_its_reason_wherever_memory_runs_out(void **state)
+{
+    failing_heap_each(go_there_and_back, *state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +197,8 @@ int main(void)
         cmocka_unit_test(a_condition_that_failed_names_the_order_unless_it_names_stock),
         cmocka_unit_test(a_failure_survives_the_way_to_an_error_and_back),
         cmocka_unit_test(a_failure_that_does_not_fit_the_arena_keeps_its_reason),
+        cmocka_unit_test(stock_without_its_prefix_is_read_as_it_stands),
+        cmocka_unit_test(a_failure_keeps_its_reason_wherever_memory_runs_out),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -56,6 +56,10 @@ static void an_order_that_was_never_tried_has_no_steps(void **state)
 
     assert_null(order_steps(&order, *state, &count));
     assert_int_equal(count, 0);
+    order.event_count = 0; /* they were not asked for */
+    order.attempt = 1;
+    assert_null(order_steps(&order, *state, &count));
+    assert_int_equal(count, 0);
 }
 
 static void the_steps_of_a_fulfilled_order_are_done_one_after_the_other(void **state)
@@ -158,6 +162,69 @@ static void steps_that_do_not_fit_the_arena_are_none(void **state)
     arena_free(small);
 }
 
+static void a_step_told_of_twice_is_one_until_it_has_ended(void **state)
+{
+    static const struct {
+        enum step_outcome first;
+        uint32_t count;
+    } cases[] = {{OUTCOME_RUNNING, 1}, {OUTCOME_UNKNOWN, 1}, {OUTCOME_DONE, 2}};
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct order_event events[] = {
+            {2, 1, ORDER_CHARGING, STEP_CHARGE, cases[i].first, 1, NULL, {0}, 100},
+            {3, 1, ORDER_FULFILLED, STEP_CHARGE, OUTCOME_DONE, 1, NULL, {0}, 200},
+        };
+        struct order order = {
+            .state = ORDER_FULFILLED, .attempt = 1, .events = events, .event_count = 2};
+        uint32_t count;
+
+        assert_non_null(order_steps(&order, *state, &count));
+        assert_int_equal(count, cases[i].count);
+    }
+}
+
+static void events_that_are_about_no_step_tell_of_none(void **state)
+{
+    struct order_event events[] = {
+        {2, 1, ORDER_FAILED, STEP_NONE, OUTCOME_RUNNING, 1, NULL, {0}, 100},
+    };
+    struct order order = {.state = ORDER_FAILED, .attempt = 1, .events = events, .event_count = 1};
+    uint32_t count;
+
+    assert_null(order_steps(&order, *state, &count));
+    assert_int_equal(count, 0);
+}
+
+/* The second attempt fails as the first did, so both leave the same state behind. */
+static void an_attempt_that_ends_like_the_one_before_has_its_own_time(void **state)
+{
+    struct order_event events[] = {
+        {2, 1, ORDER_FAILED, STEP_RESERVE, OUTCOME_REFUSED, 1, NULL, {0}, 100},
+        {3, 2, ORDER_FAILED, STEP_RESERVE, OUTCOME_REFUSED, 1, NULL, {0}, 900},
+        {4, 2, ORDER_FAILED, STEP_RELEASE, OUTCOME_DONE, 1, NULL, {0}, 950},
+    };
+    struct order order = {.state = ORDER_FAILED, .attempt = 2, .events = events, .event_count = 3};
+    uint32_t count;
+    struct order_step *steps = order_steps(&order, *state, &count);
+
+    assert_int_equal(count, 2);
+    assert_int_equal(steps[0].start_time_us, 900);
+    assert_int_equal(steps[1].start_time_us, 900);
+}
+
+static void an_attempt_without_events_has_no_steps_yet(void **state)
+{
+    struct order_event events[] = {
+        {2, 1, ORDER_FAILED, STEP_RESERVE, OUTCOME_REFUSED, 1, NULL, {0}, 100},
+    };
+    struct order order = {
+        .state = ORDER_CHARGING, .attempt = 2, .events = events, .event_count = 1};
+    uint32_t count;
+
+    assert_null(order_steps(&order, *state, &count));
+    assert_int_equal(count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +237,10 @@ int main(void)
         cmocka_unit_test(a_refused_step_tells_why_and_its_undo_follows),
         cmocka_unit_test(steps_are_those_of_the_last_attempt),
         cmocka_unit_test(steps_that_do_not_fit_the_arena_are_none),
+        cmocka_unit_test(a_step_told_of_twice_is_one_until_it_has_ended),
+        cmocka_unit_test(events_that_are_about_no_step_tell_of_none),
+        cmocka_unit_test(an_attempt_that_ends_like_the_one_before_has_its_own_time),
+        cmocka_unit_test(an_attempt_without_events_has_no_steps_yet),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

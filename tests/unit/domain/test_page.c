@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "fake/failing_openssl.h"
 
 static const uint8_t key[PAGE_KEY_SIZE] = {1, 2, 3};
 static const uint8_t other_key[PAGE_KEY_SIZE] = {1, 2, 4};
@@ -108,6 +109,33 @@ static void the_longest_position_fits_a_token_and_longer_tokens_are_refused(void
     assert_null(page_token_read(key, "products", "", text, arena));
 }
 
+/* OpenSSL's memory runs out as well. */
+static void make_and_read(void *context)
+{
+    struct arena *arena = arena_new(64 * 1024);
+    char *token, *position;
+
+    assert_non_null(arena);
+    failing_heap_begin();
+    token = page_token_make(key, "products", "tea", "tea-250", arena);
+    position = page_token_read(key, "products", "tea", context, arena);
+    failing_heap_end();
+    if (token != NULL)
+        assert_string_equal(token, context);
+    if (position != NULL)
+        assert_string_equal(position, "tea-250");
+    if (!failing_heap_has_failed()) {
+        assert_non_null(token);
+        assert_non_null(position);
+    }
+    arena_free(arena);
+}
+
+static void a_token_is_right_or_none_wherever_memory_runs_out(void **state)
+{
+    failing_heap_each(make_and_read, page_token_make(key, "products", "tea", "tea-250", *state));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,7 +145,10 @@ int main(void)
         cmocka_unit_test(every_changed_character_of_a_token_is_noticed),
         cmocka_unit_test(what_is_no_token_is_refused),
         cmocka_unit_test(the_longest_position_fits_a_token_and_longer_tokens_are_refused),
+        cmocka_unit_test(a_token_is_right_or_none_wherever_memory_runs_out),
     };
 
+    if (!failing_openssl_install())
+        return 1;
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,7 @@
 /* Fingerprints of requests. */
 #include "service/fingerprint.h"
 
+#include "fake/failing_openssl.h"
 #include "shop/v1/catalog.pb-c.h"
 
 #include <setjmp.h>
@@ -97,6 +98,37 @@ static void a_request_that_cannot_be_packed_again_has_no_fingerprint(void **stat
     arena_free(small);
 }
 
+static void take_fingerprint(void *context)
+{
+    const struct idempotency *expected = context;
+    struct arena *arena = arena_new(64 * 1024);
+    Shop__V1__AdjustStockRequest request;
+    struct call call = {.arena = arena, .request = &request.base, .caller = ""};
+    struct idempotency key;
+    bool is_taken;
+
+    assert_non_null(arena);
+    shop__v1__adjust_stock_request__init(&request);
+    request.id = TEXT("tea");
+    request.delta = 1;
+    request.request_id = TEXT("key");
+    failing_heap_begin();
+    is_taken = idempotency_of_call(&call, "AdjustStock", &key);
+    failing_heap_end();
+    if (is_taken)
+        assert_memory_equal(key.hash, expected->hash, IDEMPOTENCY_HASH_SIZE);
+    else
+        assert_true(failing_heap_has_failed());
+    arena_free(arena);
+}
+
+static void a_fingerprint_is_right_or_none_wherever_memory_runs_out(void **state)
+{
+    struct idempotency expected = key_of("tea", 1, "key", *state);
+
+    failing_heap_each(take_fingerprint, &expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,7 +137,10 @@ int main(void)
         cmocka_unit_test(the_hash_is_of_everything_but_the_request_id),
         cmocka_unit_test(the_hash_is_the_sha_256_of_the_packed_request),
         cmocka_unit_test(a_request_that_cannot_be_packed_again_has_no_fingerprint),
+        cmocka_unit_test(a_fingerprint_is_right_or_none_wherever_memory_runs_out),
     };
 
+    if (!failing_openssl_install())
+        return 1;
     return cmocka_run_group_tests(tests, setup, teardown);
 }
