@@ -104,28 +104,14 @@ bool saga_is_too_late(const struct saga *saga)
     return saga_caller_left_ms(saga) < SAGA_CALLER_LEFT_MS_MIN;
 }
 
-/* Whether the step ends with its callers' time: it would begin what may move money, or take stock. */
+/* Whether the step, RESERVING or CHARGING, ends with its callers' time: it would begin what may move
+ * money, or take stock. */
 static bool ends_with_callers(const struct saga *saga)
 {
-    switch (saga->record.order.state) {
-    case ORDER_RESERVING:
-        return !saga->tainted && saga->ticket_count > 0;
-    case ORDER_CHARGING:
-        return !saga->charge.look_first && saga->ticket_count > 0;
-    case ORDER_STATE_UNSPECIFIED:
-    case ORDER_PENDING:
-    case ORDER_FULFILLING:
-    case ORDER_FULFILLED:
-    case ORDER_RECALLING:
-    case ORDER_REFUNDING:
-    case ORDER_RELEASING:
-    case ORDER_FAILED:
-    case ORDER_CANCELLED:
-    case ORDER_STUCK:
-    case ORDER_STATE_COUNT:
-        break;
-    }
-    return false;
+    bool has_begun =
+        saga->record.order.state == ORDER_RESERVING ? saga->tainted : saga->charge.look_first;
+
+    return !has_begun && saga->ticket_count > 0;
 }
 
 /* How long the step may still be tried; not positive when its time is over. */

@@ -72,7 +72,8 @@ static void a_claim_whose_caller_has_gone_ends_quietly_whatever_it_says(void **s
     }
 }
 
-static void a_caller_with_too_little_time_is_told_so_before_the_claim_is_back(void **state)
+static void
+a_caller_with_too_little_time_is_told_nothing_definite_before_the_claim_is_back(void **state)
 {
     struct fixture *fixture = *state;
     struct caller *caller;
@@ -80,9 +81,22 @@ static void a_caller_with_too_little_time_is_told_so_before_the_claim_is_back(vo
     fixture->store.delay_ms = LATE_MS;
     caller = fixture_call(fixture, 500);
     fixture_run(fixture, 500);
-    assert_answered(caller, REASON_DEADLINE_TOO_SHORT);
+    assert_answered(caller, REASON_DEADLINE_EXCEEDED);
     fixture_run(fixture, 10000);
     assert_left(fixture, ORDER_PENDING, 0, 0, 0);
+}
+
+/* None of the two claims could have started an attempt, so nothing is in doubt. */
+static void a_lost_claim_of_a_caller_with_too_little_time_leaves_no_doubt(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller;
+
+    lose(fixture, FAKE_CLAIM, FAKE_LOST_BEFORE, 1);
+    caller = fixture_call(fixture, 900);
+    fixture_run(fixture, 1000);
+    assert_answered(caller, REASON_DEADLINE_TOO_SHORT);
+    assert_int_equal(ledger_count(fixture, "claim"), 2);
 }
 
 static void a_caller_who_joined_with_too_little_time_is_told_the_state(void **state)
@@ -315,7 +329,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_claim_whose_caller_has_gone_ends_quietly_whatever_it_says),
-        TEST(a_caller_with_too_little_time_is_told_so_before_the_claim_is_back),
+        TEST(a_caller_with_too_little_time_is_told_nothing_definite_before_the_claim_is_back),
+        TEST(a_lost_claim_of_a_caller_with_too_little_time_leaves_no_doubt),
         TEST(a_caller_who_joined_with_too_little_time_is_told_the_state),
         TEST(a_call_without_a_key_is_one_with_an_empty_key),
         TEST(an_attempt_that_is_gone_when_it_is_looked_for_is_told_as_the_claim_says),
