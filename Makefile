@@ -17,6 +17,8 @@ asan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address -DFAULT_POINTS=ON
 tsan_flags := -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread
 fuzz_flags := $(asan_flags) -DCMAKE_C_COMPILER=clang -DBUILD_TESTING=OFF -DFUZZ=ON
 coverage_flags := -DCMAKE_BUILD_TYPE=Debug -DCOVERAGE=ON -DFAULT_POINTS=ON
+analyze_flags := -DCMAKE_BUILD_TYPE=Debug -DBUILD_TESTING=OFF -DANALYZE=ON
+valgrind_flags := -DCMAKE_BUILD_TYPE=Debug -DVALGRIND=ON
 clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
 
 .PHONY: release debug asan tsan clang gen test coverage crash sim sim-mutations fuzz analyze valgrind run bench soak \
@@ -57,6 +59,16 @@ run: needs-for-run
 	@$(MAKE) -s release
 	@exec deploy/dev/run
 
+# gcc's static analyzer over orderd. Not over the sandbox: it takes the loops of uthash that free every
+# element for uses after free.
+analyze: needs-for-run build/analyze/configured
+	@cmake --build build/analyze -j $(JOBS) --target orderd
+
+# Unit and integration tests under valgrind: every night, since it takes long.
+valgrind: needs-for-nightly build/valgrind/configured
+	@cmake --build build/valgrind -j $(JOBS)
+	@ctest --output-on-failure -j $(JOBS) --test-dir build/valgrind -L '^(unit|integration)$$'
+
 # Death at every fault point in every way, of one alone and of three under load; lines that break behind every
 # byte. `make test` takes a sample of it.
 crash: needs-for-test
@@ -95,7 +107,7 @@ check-invariants: needs-for-test
 	@build/venv/bin/python tests/client/invariants.py --database '$(DATABASE)' --ledger '$(LEDGER)' $(since)
 
 # What a build needs is asked for every time: it takes a moment, and a machine may change.
-needs-for-run needs-for-test: needs-for-%:
+needs-for-run needs-for-test needs-for-nightly: needs-for-%:
 	@deploy/dev/install $*
 
 lint: needs-for-test lint-format lint-includes lint-gen lint-alerts clang lint-tidy
@@ -128,4 +140,4 @@ install: lint-release
 
 # Keeps what is not made by a compiler: the Python environment, tools, and the data of `make run`.
 clean:
-	rm -rf build/release build/debug build/asan build/tsan build/clang build/fuzz build/coverage
+	rm -rf build/release build/debug build/asan build/tsan build/clang build/fuzz build/coverage build/analyze build/valgrind

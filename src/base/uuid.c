@@ -75,6 +75,16 @@ bool uuid_equal(const struct uuid *a, const struct uuid *b)
     return uuid_compare(a, b) == 0;
 }
 
+uint32_t uuid_bucket(const struct uuid *uuid, uint32_t bucket_count)
+{
+    uint32_t chance;
+
+    assert(bucket_count > 0);
+    assert((bucket_count & (bucket_count - 1)) == 0);
+    memcpy(&chance, &uuid->bytes[sizeof(uuid->bytes) - sizeof(chance)], sizeof(chance));
+    return chance & (bucket_count - 1);
+}
+
 bool uuid_is_zero(const struct uuid *uuid)
 {
     return uuid_equal(uuid, &uuid_zero);

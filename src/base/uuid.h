@@ -22,6 +22,8 @@ void uuid_format(const struct uuid *uuid, char out[UUID_TEXT_SIZE]);
 /* Accepts exactly the 36-character form, lower or upper case. */
 bool uuid_parse(const char *text, struct uuid *out_uuid) NODISCARD;
 bool uuid_equal(const struct uuid *a, const struct uuid *b);
+/* Of a table of `bucket_count`, a power of two: its last bytes are random. */
+uint32_t uuid_bucket(const struct uuid *uuid, uint32_t bucket_count);
 bool uuid_is_zero(const struct uuid *uuid);
 /* memcmp order, which is the order PostgreSQL sorts by. */
 int uuid_compare(const struct uuid *a, const struct uuid *b);

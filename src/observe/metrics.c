@@ -261,8 +261,10 @@ static void print_metric(struct buf *buf, enum metric metric)
     metrics__print_head(buf, row->name, type_names[row->type], row->help);
     for (unsigned i = 0; i < count; i++) {
         struct series *series = series_of(metric, i);
-        const char *labels = series->labels == NULL ? "" : series->labels;
+        const char *labels;
 
+        assert(series != NULL);
+        labels = series->labels == NULL ? "" : series->labels;
         if (row->type == HISTOGRAM)
             print_histogram(buf, row->name, labels, histogram_of(metric, series));
         else

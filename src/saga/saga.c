@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <stdint.h>
-#include <string.h>
 
 /* What a saga waits for with its one timer follows from its phase. */
 static void on_time(struct clock_timer *timer)
@@ -71,13 +70,9 @@ void saga_free(struct saga *saga)
     saga_driver_check_drained(driver);
 }
 
-/* The last bytes of an order's id are random. */
 static struct saga_list *saga_bucket(struct saga_driver *driver, const struct uuid *order_id)
 {
-    uint32_t chance;
-
-    memcpy(&chance, &order_id->bytes[sizeof(order_id->bytes) - sizeof(chance)], sizeof(chance));
-    return &driver->by_order[chance & (driver->bucket_count - 1)];
+    return &driver->by_order[uuid_bucket(order_id, driver->bucket_count)];
 }
 
 struct saga *saga_find(struct saga_driver *driver, const struct uuid *order_id)

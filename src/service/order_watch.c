@@ -19,16 +19,15 @@
 #include "service/present.h"
 #include "service/service.h"
 
-#define HASH_NONFATAL_OOM 1
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 enum {
     PASS_MS = 200,
     LOOK_MS = 5000,   /* a look that is not answered by then is repeated */
     BLIND_MS = 10000, /* without a good look for so long, a reader is told */
+    BUCKET_COUNT = 1024,
 };
 
 enum watch_state {
@@ -67,15 +66,16 @@ struct order_watch {
 struct watched_order {
     struct uuid id;
     LIST_HEAD(, order_watch) watches;
-    UT_hash_handle hh;
+    LIST_ENTRY(watched_order) bucket_link;
 };
+LIST_HEAD(watched_order_list, watched_order);
 
 TAILQ_HEAD(watch_list, order_watch);
 
 struct order_watches {
     struct order_store *store;
     struct clock *clock;
-    struct watched_order *by_order; /* uthash, by id */
+    struct watched_order_list by_order[BUCKET_COUNT]; /* by id */
     struct watch_list waiting, due, others;
     uint32_t count; /* STOPPED ones not counted */
     struct clock_timer pass, turn;
@@ -113,11 +113,19 @@ static void watch_move(struct order_watch *watch, enum watch_state state)
         clock_timer_start(watches->clock, &watches->turn, 0);
 }
 
+static struct watched_order_list *bucket_of(struct order_watches *watches, const struct uuid *id)
+{
+    return &watches->by_order[uuid_bucket(id, BUCKET_COUNT)];
+}
+
 static struct watched_order *find_order(struct order_watches *watches, const struct uuid *id)
 {
     struct watched_order *order;
 
-    HASH_FIND(hh, watches->by_order, id, sizeof(*id), order);
+    LIST_FOREACH (order, bucket_of(watches, id), bucket_link) {
+        if (uuid_equal(&order->id, id))
+            break;
+    }
     return order;
 }
 
@@ -133,12 +141,15 @@ static struct watched_order *find_or_add_order(struct order_watches *watches, co
         return NULL;
     order->id = *id;
     LIST_INIT(&order->watches);
-    HASH_ADD(hh, watches->by_order, id, sizeof(order->id), order);
-    if (order->hh.tbl == NULL) {
-        free(order);
-        return NULL;
-    }
+    LIST_INSERT_HEAD(bucket_of(watches, id), order, bucket_link);
     return order;
+}
+
+static void order_free(struct watched_order *order)
+{
+    assert(LIST_EMPTY(&order->watches));
+    LIST_REMOVE(order, bucket_link);
+    free(order);
 }
 
 /* ---- Life cycle of a watch ----------------------------------------------------------------- */
@@ -148,10 +159,8 @@ static struct order_watch *watch_new(struct order_watches *watches, const struct
     struct watched_order *order = find_or_add_order(watches, id);
     struct order_watch *watch = order == NULL ? NULL : calloc(1, sizeof(*watch));
 
-    if (order != NULL && watch == NULL && LIST_EMPTY(&order->watches)) {
-        HASH_DEL(watches->by_order, order);
-        free(order);
-    }
+    if (order != NULL && watch == NULL && LIST_EMPTY(&order->watches))
+        order_free(order);
     if (watch == NULL)
         return NULL;
     watch->watches = watches;
@@ -169,10 +178,8 @@ static void watch_leave(struct order_watch *watch)
 
     watch->stream = NULL;
     LIST_REMOVE(watch, sibling);
-    if (LIST_EMPTY(&watch->order->watches)) {
-        HASH_DEL(watches->by_order, watch->order);
-        free(watch->order);
-    }
+    if (LIST_EMPTY(&watch->order->watches))
+        order_free(watch->order);
     watch->order = NULL;
     watches->count--;
     if (watches->count == 0) {

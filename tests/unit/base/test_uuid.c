@@ -73,6 +73,19 @@ static void only_the_zero_id_is_zero(void **state)
     assert_false(uuid_is_zero(&other));
 }
 
+static void a_bucket_is_told_by_the_last_bytes(void **state)
+{
+    struct uuid a = {{0}}, b = {{0}};
+
+    assert_int_equal(uuid_bucket(&a, 1), 0);
+    a.bytes[0] = 1; /* times make no difference */
+    assert_int_equal(uuid_bucket(&a, 1024), uuid_bucket(&b, 1024));
+    for (int i = 12; i < 16; i++)
+        b.bytes[i] = 0xff;
+    assert_int_equal(uuid_bucket(&b, 1024), 1023);
+    assert_int_equal(uuid_bucket(&b, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,6 +94,7 @@ int main(void)
         cmocka_unit_test(text_leads_back_to_the_same_id),
         cmocka_unit_test(other_texts_are_not_ids),
         cmocka_unit_test(only_the_zero_id_is_zero),
+        cmocka_unit_test(a_bucket_is_told_by_the_last_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
