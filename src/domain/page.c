@@ -110,25 +110,25 @@ char *page_token_make(const uint8_t key[PAGE_KEY_SIZE], const char *purpose, con
     return token;
 }
 
-char *page_token_read(const uint8_t key[PAGE_KEY_SIZE], const char *purpose, const char *filter,
-                      const char *token, struct arena *arena)
+enum reason page_token_read(const uint8_t key[PAGE_KEY_SIZE], const char *purpose,
+                            const char *filter, const char *token, struct arena *arena,
+                            const char **out_position)
 {
     size_t len = strnlen(token, LIMIT_PAGE_TOKEN_SIZE + 1), size;
     uint8_t raw[LIMIT_PAGE_TOKEN_SIZE], seal[SEAL_SIZE];
     char *position;
 
     if (len > LIMIT_PAGE_TOKEN_SIZE || !base64_read(token, len, raw, &size))
-        return NULL;
+        return REASON_PAGE_TOKEN_INVALID;
     if (size < HEAD_SIZE || size > RAW_SIZE_MAX || raw[0] != VERSION)
-        return NULL;
+        return REASON_PAGE_TOKEN_INVALID;
     if (memchr(raw + HEAD_SIZE, '\0', size - HEAD_SIZE) != NULL)
-        return NULL;
-    position = arena_alloc(arena, size - HEAD_SIZE + 1);
-    if (position == NULL)
-        return NULL;
-    memcpy(position, raw + HEAD_SIZE, size - HEAD_SIZE);
-    position[size - HEAD_SIZE] = '\0';
-    if (!seal_make(key, purpose, filter, position, arena, seal))
-        return NULL;
-    return CRYPTO_memcmp(seal, raw + 1, SEAL_SIZE) == 0 ? position : NULL;
+        return REASON_PAGE_TOKEN_INVALID;
+    position = arena_strndup(arena, (const char *)raw + HEAD_SIZE, size - HEAD_SIZE);
+    if (position == NULL || !seal_make(key, purpose, filter, position, arena, seal))
+        return REASON_OUT_OF_MEMORY;
+    if (CRYPTO_memcmp(seal, raw + 1, SEAL_SIZE) != 0)
+        return REASON_PAGE_TOKEN_INVALID;
+    *out_position = position;
+    return REASON_NONE;
 }

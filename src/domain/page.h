@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/macros.h"
+#include "base/reason.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,8 @@ enum {
  * ("products", "orders") and filter text only. NULL when the arena is full. */
 char *page_token_make(const uint8_t key[PAGE_KEY_SIZE], const char *purpose, const char *filter,
                       const char *position, struct arena *arena) NODISCARD;
-/* The position in it, or NULL when the token was not made by us for this purpose and filter. */
-char *page_token_read(const uint8_t key[PAGE_KEY_SIZE], const char *purpose, const char *filter,
-                      const char *token, struct arena *arena) NODISCARD;
+/* The position in it. REASON_PAGE_TOKEN_INVALID when the token was not made by us for this purpose and
+ * filter, REASON_OUT_OF_MEMORY when that cannot be told. */
+enum reason page_token_read(const uint8_t key[PAGE_KEY_SIZE], const char *purpose,
+                            const char *filter, const char *token, struct arena *arena,
+                            const char **out_position) NODISCARD;

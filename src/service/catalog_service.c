@@ -159,13 +159,17 @@ struct list_products {
 
 static void catalog_list_products_read(struct store_call *store_call);
 
-/* The position in the token; "" for the first page. NULL: it is not one of ours for this category. */
-static const char *position_of(const struct service *service, const struct call *call,
-                               const char *category, const char *token)
+/* The position in the token; "" for the first page. */
+static enum reason read_position(const struct list_products *state, const char *category,
+                                 const char **out_after_id)
 {
+    const char *token = state->page.token;
+
+    *out_after_id = "";
     if (token[0] == '\0')
-        return "";
-    return page_token_read(service->page_key, PAGE_PURPOSE, category, token, call->arena);
+        return REASON_NONE;
+    return page_token_read(state->service->page_key, PAGE_PURPOSE, category, token,
+                           state->call->arena, out_after_id);
 }
 
 void catalog_list_products(struct service *service, struct call *call)
@@ -174,6 +178,7 @@ void catalog_list_products(struct service *service, struct call *call)
         (const Shop__V1__ListProductsRequest *)(const void *)call->request;
     struct list_products *state = ANSWER_STATE(call, struct list_products);
     const char *after_id;
+    enum reason bad;
 
     if (state == NULL)
         return;
@@ -186,9 +191,9 @@ void catalog_list_products(struct service *service, struct call *call)
         answer_reason(call, REASON_STORE_UNAVAILABLE);
         return;
     }
-    after_id = position_of(service, call, request->category, state->page.token);
-    if (after_id == NULL) {
-        answer_reason(call, REASON_PAGE_TOKEN_INVALID);
+    bad = read_position(state, request->category, &after_id);
+    if (bad != REASON_NONE) {
+        answer_reason(call, bad);
         return;
     }
     state->list = (struct catalog_list){

@@ -202,16 +202,19 @@ struct list_orders {
 
 static void orders_list_orders_read(struct store_call *store_call);
 
-/* Where the page begins. False: the token is not one of ours for this filter. */
-static bool read_position(struct list_orders *state, const char *token)
+/* Where the page begins: with the token, or at the beginning. */
+static enum reason read_position(struct list_orders *state, const char *token)
 {
     const char *position;
+    enum reason bad;
 
     if (token[0] == '\0')
-        return true;
-    position = page_token_read(state->service->page_key, PAGE_PURPOSE, state->filter, token,
-                               state->call->arena);
-    return position != NULL && uuid_parse(position, &state->list.before_id);
+        return REASON_NONE;
+    bad = page_token_read(state->service->page_key, PAGE_PURPOSE, state->filter, token,
+                          state->call->arena, &position);
+    if (bad == REASON_NONE && !uuid_parse(position, &state->list.before_id))
+        bad = REASON_PAGE_TOKEN_INVALID;
+    return bad;
 }
 
 void orders_list_orders(struct service *service, struct call *call)
@@ -219,6 +222,7 @@ void orders_list_orders(struct service *service, struct call *call)
     const Shop__V1__ListOrdersRequest *request =
         (const Shop__V1__ListOrdersRequest *)(const void *)call->request;
     struct list_orders *state = ANSWER_STATE(call, struct list_orders);
+    enum reason bad;
 
     if (state == NULL)
         return;
@@ -238,8 +242,9 @@ void orders_list_orders(struct service *service, struct call *call)
         answer_reason(call, REASON_OUT_OF_MEMORY);
         return;
     }
-    if (!read_position(state, request->page_token)) {
-        answer_reason(call, REASON_PAGE_TOKEN_INVALID);
+    bad = read_position(state, request->page_token);
+    if (bad != REASON_NONE) {
+        answer_reason(call, bad);
         return;
     }
     state->list.call = answer_store_call(call, orders_list_orders_read);
