@@ -43,7 +43,8 @@ static const ProtobufCMessage *get_coffee(struct fixture *fixture)
 
 static const ProtobufCMessage *get_batch(struct fixture *fixture)
 {
-    static char *ids[] = {(char[]){"sake"}, (char[]){"tea"}};
+    static char sake[] = "sake", tea[] = "tea";
+    static char *ids[] = {sake, tea};
     static Shop__V1__BatchGetProductsRequest request;
 
     shop__v1__batch_get_products_request__init(&request);
@@ -126,7 +127,8 @@ static const ProtobufCMessage *update_product(struct fixture *fixture)
 
 static const ProtobufCMessage *update_changed_product(struct fixture *fixture)
 {
-    static char *paths[] = {(char[]){"name"}};
+    static char name[] = "name";
+    static char *paths[] = {name};
     static Google__Protobuf__FieldMask mask;
     static Shop__V1__UpdateProductRequest request;
 
@@ -442,8 +444,7 @@ static void watch(void *context)
     Shop__V1__WatchOrderRequest request;
     struct reader readers[2];
 
-    fixture->service.order_watches =
-        order_watches_new(&fixture->orders.base, &fixture->clock.base);
+    fixture->service.order_watches = order_watches_new(&fixture->orders.base, &fixture->clock.base);
     assert_non_null(fixture->service.order_watches);
     shop__v1__watch_order_request__init(&request);
     request.id = order_id;
