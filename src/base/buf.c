@@ -29,6 +29,7 @@ void buf_clear(struct buf *buf)
 {
     buf->len = 0;
     buf->failed = false;
+    buf->no_memory = false;
     if (buf->data != NULL)
         buf->data[0] = '\0';
 }
@@ -51,6 +52,7 @@ static bool buf_make_room(struct buf *buf, size_t len)
     data = realloc(buf->data, size);
     if (data == NULL) {
         buf->failed = true;
+        buf->no_memory = true;
         return false;
     }
     buf->data = data;

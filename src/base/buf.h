@@ -17,6 +17,7 @@ struct buf {
     size_t size; /* allocated */
     size_t size_max;
     bool failed;
+    bool no_memory; /* that is why */
 };
 
 void buf_init(struct buf *buf, size_t size_max);

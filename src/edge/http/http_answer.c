@@ -135,7 +135,7 @@ void http_answer_error(struct http_exchange *exchange, const struct error *err)
     bool has_delay = false;
     int32_t delay_ms = error_retry_pushback_ms(err, &has_delay);
 
-    reply.body = http_error_write(exchange->site, err, reply.status, arena, &reply.body_size);
+    reply.body = http_error_write(exchange->site, err, &reply.status, arena, &reply.body_size);
     if (has_delay && delay_ms >= 0)
         http_answer_field(exchange, "retry-after",
                           arena_printf(arena, "%" PRId32, (delay_ms + 999) / 1000));

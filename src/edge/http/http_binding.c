@@ -237,24 +237,25 @@ static enum status derive_mask(struct binding *binding)
 
 /* ---- Header fields ---------------------------------------------------------------------------- */
 
-/* A string of structured fields (RFC 9651), or the key as it is. NULL: neither. */
-static const char *read_key(const char *value, struct arena *arena)
+/* A string of structured fields (RFC 9651), or the key as it is, in place. False: neither. */
+static bool read_key(char *key)
 {
-    char *out = arena_strdup(arena, value);
     size_t len = 0;
     const char *at;
 
-    if (out == NULL || value[0] != '"')
-        return out == NULL || *out == '\0' || strpbrk(out, " \t\",") != NULL ? NULL : out;
-    for (at = value + 1; *at != '"'; at++) {
+    if (key[0] != '"')
+        return key[0] != '\0' && strpbrk(key, " \t\",") == NULL;
+    for (at = key + 1; *at != '"'; at++) {
         if (*at == '\\' && (at[1] == '"' || at[1] == '\\'))
             at++;
         else if (*at == '\0' || *at == '\\')
-            return NULL;
-        out[len++] = *at;
+            return false;
+        key[len++] = *at;
     }
-    out[len] = '\0';
-    return at[1] == '\0' && len > 0 ? out : NULL;
+    if (at[1] != '\0')
+        return false;
+    key[len] = '\0';
+    return len > 0;
 }
 
 static void bind_key(struct binding *binding)
@@ -263,15 +264,18 @@ static void bind_key(struct binding *binding)
         find_field(binding->route->request, "request_id", FIELD_STRING);
     uint32_t count;
     const char *value = http_request_field(binding->request, "idempotency-key", &count);
-    const char *key, *given;
+    const char *given;
+    char *key;
 
     if (field == NULL || count == 0)
         return;
-    key = count > 1 ? NULL : read_key(value, binding->arena);
+    key = arena_strdup(binding->arena, value);
     given = text_at(binding->message, field);
-    if (count > 1)
+    if (key == NULL)
+        no_memory(binding);
+    else if (count > 1)
         error_add_field(binding->err, binding->arena, "Idempotency-Key", "is given twice");
-    else if (key == NULL)
+    else if (!read_key(key))
         error_add_field(binding->err, binding->arena, "Idempotency-Key",
                         "must be one key, in quotes or not");
     else if (given[0] != '\0' && strcmp(given, key) != 0)

@@ -97,10 +97,12 @@ static enum status write_reply(struct http_call *mine, const char **out_body, si
     is_well = message_to_json(mine->exchange->route->reply, mine->call.reply, arena, &buf);
     *out_size = buf.len;
     *out_body = is_well ? arena_memdup(arena, buf.data, buf.len) : "";
+    if (buf.no_memory || *out_body == NULL)
+        error_set(&mine->call.err, REASON_OUT_OF_MEMORY);
+    else if (!is_well)
+        error_set(&mine->call.err, REASON_INTERNAL);
     buf_deinit(&buf);
-    if (!is_well)
-        return error_set(&mine->call.err, REASON_INTERNAL);
-    return *out_body == NULL ? error_set(&mine->call.err, REASON_OUT_OF_MEMORY) : STATUS_OK;
+    return mine->call.err.status;
 }
 
 static void answer_reply(struct http_call *mine)
@@ -111,19 +113,21 @@ static void answer_reply(struct http_call *mine)
     const char *body = "";
     size_t size = 0;
 
-    if (etag != NULL)
-        http_answer_field(exchange, "etag", etag);
-    if (etag != NULL && route->verb == REQUEST_GET &&
-        http_condition_is_same(exchange->request, etag)) {
+    bool is_same = etag != NULL && route->verb == REQUEST_GET &&
+                   http_condition_is_same(exchange->request, etag);
+
+    if (!is_same && write_reply(mine, &body, &size) != STATUS_OK) {
+        http_answer_error(exchange, &mine->call.err);
+        return;
+    }
+    http_answer_field(exchange, "etag", etag);
+    if (is_same) {
         http_answer(exchange, 304, NULL, NULL, 0);
         return;
     }
     if (mine->call.replayed)
         http_answer_field(exchange, "idempotent-replayed", "true");
-    if (write_reply(mine, &body, &size) == STATUS_OK)
-        http_answer(exchange, 200, "application/json", body, size);
-    else
-        http_answer_error(exchange, &mine->call.err);
+    http_answer(exchange, 200, "application/json", body, size);
 }
 
 /* The service has ended the call: call->done. */

@@ -239,12 +239,15 @@ static void body_done(struct http_conn *conn)
 }
 
 static const char too_large[] = "the body is larger than 256 KiB";
+static const char no_memory[] = "there is no memory for the body";
 
 static size_t take_chunked(struct http_conn *conn, const char *bytes, size_t size)
 {
     size_t taken = http_chunked_read(&conn->chunked, bytes, size, &conn->body);
 
-    if (conn->chunked.state == HTTP_CHUNKED_TOO_LARGE)
+    if (conn->body.no_memory)
+        conn_refuse(conn, 503, no_memory);
+    else if (conn->chunked.state == HTTP_CHUNKED_TOO_LARGE)
         conn_refuse(conn, 413, too_large);
     else if (conn->chunked.state == HTTP_CHUNKED_INVALID)
         conn_refuse(conn, 400, "the chunks of the body cannot be read");
@@ -262,7 +265,7 @@ static size_t take_body(struct http_conn *conn, const char *bytes, size_t size)
     left = (size_t)conn->head.content_length - conn->body.len;
     take = MIN_OF(size, left);
     if (!buf_put(&conn->body, bytes, take)) {
-        conn_refuse(conn, 503, "there is no memory for the body");
+        conn_refuse(conn, 503, no_memory);
         return size;
     }
     if (take == left)

@@ -50,8 +50,8 @@ static bool write_details(const struct http_site *site, const Google__Rpc__Statu
     return is_well;
 }
 
-const char *http_error_write(const struct http_site *site, const struct error *err, int http_status,
-                             struct arena *arena, size_t *out_size)
+const char *http_error_write(const struct http_site *site, const struct error *err,
+                             int *http_status, struct arena *arena, size_t *out_size)
 {
     static const char no_memory[] = "{\"error\":{\"code\":429,\"message\":\"out of memory\","
                                     "\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[]}}";
@@ -60,12 +60,15 @@ const char *http_error_write(const struct http_site *site, const struct error *e
     struct buf buf;
 
     buf_init(&buf, LIMIT_REPLY_SIZE);
-    buf_printf(&buf, "{\"error\":{\"code\":%d,\"message\":\"", http_status);
+    buf_printf(&buf, "{\"error\":{\"code\":%d,\"message\":\"", *http_status);
     buf_put_json_text(&buf, err->message, strlen(err->message));
     buf_printf(&buf, "\",\"status\":\"%s\",\"details\":[", status_name(err->status));
     if (status != NULL && write_details(site, status, arena, &buf) && buf_put_str(&buf, "]}}"))
         text = arena_strndup(arena, buf.data, buf.len);
     *out_size = text == NULL ? sizeof(no_memory) - 1 : buf.len;
     buf_deinit(&buf);
-    return text == NULL ? no_memory : text;
+    if (text != NULL)
+        return text;
+    *http_status = status_http(STATUS_RESOURCE_EXHAUSTED);
+    return no_memory;
 }

@@ -9,10 +9,10 @@
  * a header. */
 int http_error_status(const struct error *err, bool has_if_match);
 
-/* {"error":{"code":404,"message":"…","status":"NOT_FOUND","details":[…]}}, in the arena; a constant text
- * when it is full. */
-const char *http_error_write(const struct http_site *site, const struct error *err, int http_status,
-                             struct arena *arena, size_t *out_size);
+/* {"error":{"code":404,"message":"…","status":"NOT_FOUND","details":[…]}}, in the arena. Without memory a
+ * constant text that says so, and *http_status becomes the one it names. */
+const char *http_error_write(const struct http_site *site, const struct error *err,
+                             int *http_status, struct arena *arena, size_t *out_size);
 
 /* What the connection could not read: the reason of a refusal with that status. */
 enum reason http_error_reason(int refused_status);

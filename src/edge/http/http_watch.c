@@ -144,12 +144,13 @@ static void put_error(struct http_watch *watch)
 {
     struct arena *arena = arena_new(SCRATCH_SIZE_MAX);
     const struct error *err = &watch->stream.err;
+    int http_status = http_error_status(err, false);
     const char *text;
     size_t size;
 
     if (arena == NULL)
         return; /* it ends without a word */
-    text = http_error_write(watch->gateway->site, err, http_error_status(err, false), arena, &size);
+    text = http_error_write(watch->gateway->site, err, &http_status, arena, &size);
     if (watch->form == WATCH_EVENTS)
         buf_put_str(&watch->piece, "event: error\ndata: ");
     else if (watch->form == WATCH_ARRAY && watch->has_written)
@@ -210,6 +211,7 @@ static void put_message(struct http_watch *watch, const ProtobufCMessage *messag
     } else { /* as if it had not been begun */
         piece->len = len;
         piece->failed = false;
+        piece->no_memory = false;
     }
 }
 
