@@ -318,7 +318,8 @@ void saga_commit_again(struct saga *saga)
 }
 
 /* Not done is what is left to be said of it: a forward step is undone, an undo is STUCK. When that is
- * refused as well, the order is left, and its next owner tries anew. */
+ * refused as well, the order is left, and its next owner tries anew. A payment whose id could not be written
+ * down is cancelled all the same: the id may stand there, of a try whose fate was not known. */
 static void other_way(struct saga *saga)
 {
     bool is_forward = saga_row(saga->record.order.state)->is_forward;
@@ -327,6 +328,8 @@ static void other_way(struct saga *saga)
         saga_lose(saga);
         return;
     }
+    if (saga->writing_down)
+        saga->record.order.payment_id = saga->charge.opened_id;
     saga->phase = SAGA_RUNNING;
     saga->shipment_id = NULL;
     saga->tainted = is_forward;

@@ -36,6 +36,25 @@ static void a_step_whose_outcome_cannot_be_stored_is_undone(void **state)
     assert_left(fixture, ORDER_FAILED, 0, 0, 0);
 }
 
+/* The first try did write it down, and nobody was told: the payment must not stay open. */
+static void an_id_that_may_stand_written_down_is_cancelled(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller;
+
+    fixture->store.fail[FAKE_ADVANCE].loss = FAKE_LOST_AFTER;
+    fixture->store.fail[FAKE_ADVANCE].times = 1;
+    caller = fixture_call(fixture, 30000);
+    while (ledger_count(fixture, "advance") == 0)
+        fixture_run(fixture, 1);
+    refuse_advances(fixture, 5);
+    fixture_run(fixture, 25000);
+    assert_answered(caller, REASON_INTERNAL);
+    assert_int_equal(ledger_count(fixture, "confirm"), 0);
+    assert_int_equal(fake_payment_open(&fixture->payment), 0);
+    assert_left(fixture, ORDER_FAILED, 0, 0, 0);
+}
+
 static void a_payment_whose_outcome_cannot_be_stored_is_refunded(void **state)
 {
     struct fixture *fixture = *state;
@@ -89,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_commit_refused_now_and_then_is_sent_again),
         TEST(a_step_whose_outcome_cannot_be_stored_is_undone),
+        TEST(an_id_that_may_stand_written_down_is_cancelled),
         TEST(a_payment_whose_outcome_cannot_be_stored_is_refunded),
         TEST(an_undo_whose_outcome_cannot_be_stored_is_stuck),
         TEST(an_order_of_which_nothing_can_be_stored_is_left),
