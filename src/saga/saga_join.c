@@ -72,16 +72,32 @@ void saga_join(struct saga *saga)
 
 /* ---- The end ---------------------------------------------------------------------------------- */
 
-static void answer(const struct saga_claim *claim, struct saga_ticket *ticket)
+/* The attempt has ended, and its key would begin the next one. How it ended stands in the record, unless
+ * another key has begun a later attempt meanwhile, whose cause is not for these callers. */
+static void answer_ended(const struct saga *saga, struct saga_ticket *ticket)
 {
+    const struct order *order = &saga->work.claim.record.order;
+
+    if (order->attempt == saga->record.order.attempt)
+        saga_answer_state(order, ticket);
+    else
+        saga_answer_refuse(REASON_ORDER_IN_PROGRESS, ticket);
+}
+
+static void answer(const struct saga *saga, struct saga_ticket *ticket)
+{
+    const struct saga_claim *claim = &saga->work.claim;
+
     assert(claim->result != CLAIM_STARTED);
     assert(claim->result != CLAIM_JOIN);
     switch (claim->result) {
     case CLAIM_REPLAY:
     case CLAIM_REFUSED:
     case CLAIM_FULFILLED:
-    case CLAIM_TOO_SHORT: /* the attempt has ended, and its key would begin the next one */
         saga_answer_state(&claim->record.order, ticket);
+        break;
+    case CLAIM_TOO_SHORT:
+        answer_ended(saga, ticket);
         break;
     case CLAIM_NOT_FOUND:
     case CLAIM_IN_PROGRESS:
@@ -103,7 +119,7 @@ void saga_join_end(struct saga *saga)
     while (!LIST_EMPTY(&saga->tickets)) {
         struct saga_ticket *ticket = LIST_FIRST(&saga->tickets);
 
-        answer(&saga->work.claim, ticket);
+        answer(saga, ticket);
         saga_ticket_finish(ticket);
     }
     saga_end(saga);

@@ -164,6 +164,22 @@ static void all_who_join_one_attempt_ask_for_it_together(void **state)
     assert_int_equal(saga_driver_count(fixture->driver), 0);
 }
 
+/* Their attempt invited a retry, and another key began the next one: its cause is none of theirs. */
+static void those_who_joined_are_not_told_how_a_later_attempt_ended(void **state)
+{
+    struct fixture *fixture = *state;
+    struct caller *caller;
+
+    claim_elsewhere(fixture);
+    caller = fixture_call_order(fixture, fixture->order, 20000, "key");
+    fixture_run(fixture, 1000);
+    end_elsewhere(fixture, ORDER_FAILED, REASON_PAYMENT_DECLINED);
+    fixture->order->order.attempt = 2;
+    snprintf(fixture->order->request_id, sizeof(fixture->order->request_id), "other");
+    fixture_run(fixture, 2 * POLL_MS);
+    assert_answered(caller, REASON_ORDER_IN_PROGRESS);
+}
+
 static void a_hundred_callers_may_wait_for_one_order_and_no_more(void **state)
 {
     struct fixture *fixture = *state;
@@ -207,6 +223,7 @@ int main(void)
         TEST(what_was_lost_is_not_driven_on_though_nobody_took_it),
         TEST(all_who_waited_on_what_was_lost_are_answered),
         TEST(all_who_join_one_attempt_ask_for_it_together),
+        TEST(those_who_joined_are_not_told_how_a_later_attempt_ended),
         TEST(a_hundred_callers_may_wait_for_one_order_and_no_more),
         TEST(those_who_joined_move_on_when_the_order_is_taken_over_here),
     };
