@@ -19,6 +19,7 @@ fuzz_flags := $(asan_flags) -DCMAKE_C_COMPILER=clang -DBUILD_TESTING=OFF -DFUZZ=
 coverage_flags := -DCMAKE_BUILD_TYPE=Debug -DCOVERAGE=ON -DFAULT_POINTS=ON
 analyze_flags := -DCMAKE_BUILD_TYPE=Debug -DBUILD_TESTING=OFF -DANALYZE=ON
 valgrind_flags := -DCMAKE_BUILD_TYPE=Debug -DVALGRIND=ON
+sim_flags := -DCMAKE_BUILD_TYPE=Debug -DBUILD_TESTING=OFF -DSIM=ON
 clang_flags := -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang
 
 .PHONY: release debug asan tsan clang gen test coverage crash sim sim-mutations fuzz analyze valgrind run bench soak \
@@ -75,6 +76,18 @@ crash: needs-for-test
 	@$(MAKE) -s asan
 	@CRASH=all PYTHONDONTWRITEBYTECODE=1 $(FIXED) build/venv/bin/python -m pytest -q -p no:cacheprovider \
 		tests/client/test_crash.py tests/client/test_cuts.py tests/client/test_sweep.py
+
+# The order flow under everything that can happen to it, in virtual time: ORDERS of them, or for SECONDS, from the
+# world START on. SEED=n replays one world and tells what happens in it.
+sim: ORDERS ?= 1000000
+sim: START ?= 1
+sim: needs-for-run build/sim/configured
+	@cmake --build build/sim -j $(JOBS) --target sim
+	@build/sim/sim $(if $(SEED),--seed $(SEED),$(if $(SECONDS),--seconds $(SECONDS),--orders $(ORDERS)) --start $(START))
+
+# Whether it notices mistakes: each of tests/sim/mutations is made in a copy and must be caught.
+sim-mutations: needs-for-run
+	@tests/sim/mutate $(MUTATIONS)
 
 # Each fuzz target for so long, or those named: `make fuzz SECONDS=600 TARGETS=http_head`.
 fuzz: SECONDS ?= 60
@@ -140,4 +153,5 @@ install: lint-release
 
 # Keeps what is not made by a compiler: the Python environment, tools, and the data of `make run`.
 clean:
-	rm -rf build/release build/debug build/asan build/tsan build/clang build/fuzz build/coverage build/analyze build/valgrind
+	rm -rf build/release build/debug build/asan build/tsan build/clang build/fuzz build/coverage build/analyze \
+		build/valgrind build/sim build/mutations
