@@ -97,7 +97,7 @@ static void recall_has_left(struct saga *saga)
 {
     struct fulfillment *fulfillment = saga->driver->ports.fulfillment;
 
-    saga->has_left = true;
+    assert(saga->has_left);
     if (saga->record.order.shipment_id != NULL)
         saga_verdict(saga, SAGA_HAS_LEFT, NULL);
     else if (shipment_start(saga, on_created_again))
@@ -110,10 +110,11 @@ static void on_recalled(struct effect *effect)
 
     if (!saga_tried(saga, effect))
         return;
+    saga->has_left = effect->result == EFFECT_HAS_LEFT;
     if (effect->result == EFFECT_DONE)
         saga_verdict(saga, SAGA_DONE, NULL);
-    else if (effect->result == EFFECT_HAS_LEFT)
-        recall_has_left(saga);
+    else if (saga->has_left)
+        saga_run(saga);
     else
         saga_wait(saga, effect->retry_after_ms); /* never "refused for good" */
 }

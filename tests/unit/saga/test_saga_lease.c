@@ -198,6 +198,27 @@ static void a_wish_while_a_shipment_is_created_recalls_it(void **state)
     assert_left(fixture, ORDER_CANCELLED, 0, 0, 0);
 }
 
+/* That the shipment has left is heard when the lease is over, and before the pass that notices. */
+static void nothing_is_shipped_again_when_the_lease_has_run_out(void **state)
+{
+    struct fixture *fixture = *state;
+
+    SHIP(fixture, .result = EFFECT_UNKNOWN, .happens = true);
+    fake_script_add(&fixture->fulfillment.cancel,
+                    (struct fake_outcome){.result = EFFECT_HAS_LEFT, .delay_ms = 10010});
+    fixture_call(fixture, 60000);
+    while (ledger_count(fixture, "ship") == 0)
+        fixture_run(fixture, 1);
+    fixture_run(fixture, 50);
+    fixture->order->cancel_wished = true;
+    saga_driver_notice_cancel(fixture->driver, &fixture->order->order.id);
+    lose(fixture, FAKE_RENEW, FAKE_NOT_SENT, UINT_MAX);
+    while (fixture->order->order.state != ORDER_RECALLING)
+        fixture_run(fixture, 1);
+    fixture_run(fixture, 10020);
+    assert_int_equal(ledger_count(fixture, "ship"), 1);
+}
+
 static void a_wish_comes_with_the_renewal_to_an_order_that_waits(void **state)
 {
     struct fixture *fixture = *state;
@@ -449,6 +470,7 @@ int main(void)
         TEST(a_wish_while_a_payment_is_opened_charges_nothing),
         TEST(a_wish_while_a_payment_is_confirmed_refunds_it),
         TEST(a_wish_while_a_shipment_is_created_recalls_it),
+        TEST(nothing_is_shipped_again_when_the_lease_has_run_out),
         TEST(a_wish_comes_with_the_renewal_to_an_order_that_waits),
         TEST_REMOTE(a_wish_while_remote_stock_is_reserved_releases_it),
         TEST(a_charge_taken_over_is_looked_at_first),
