@@ -295,6 +295,20 @@ void sim_calls_forget(struct sim_worker *worker)
     }
 }
 
+void sim_calls_check(struct sim_world *world)
+{
+    for (unsigned i = 0; i < SIM_WORKERS; i++) {
+        const struct sim_worker *worker = &world->workers[i];
+        const struct sim_call *it;
+
+        LIST_FOREACH (it, &worker->calls, link) {
+            if (it->call.deadline_ms < sim_worker_now_ms(worker))
+                sim_fail(world, "answers", "client %u was not answered: %s", it->client->index,
+                         method_names[it->method]);
+        }
+    }
+}
+
 /* ---- What is sent --------------------------------------------------------------------------- */
 
 static void put_order(struct sim_call *it, bool is_other)

@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    REFUSALS_MIN = 5,           /* so many refused commits, and an order goes the other way */
+    STUCK_SLACK_MS = 10 * 1000, /* an owner counts from before it sent its commit */
+};
+
 /* ---- V1: money ------------------------------------------------------------------------------ */
 
 void sim_check_money(struct sim_world *world, struct sim_order *order)
@@ -53,9 +58,22 @@ static const unsigned edges[ORDER_STATE_COUNT] = {
 };
 #undef TO
 
+/* An undo is given up when its time is used up, or when its outcome cannot be stored. */
+static void check_stuck(struct sim_world *world, const struct sim_order *order)
+{
+    int64_t age_ms = sim_db_now_ms(world) - sim_db_attempt(order)->undo_since_ms;
+
+    if (world->is_clock_true && order->refused_count < REFUSALS_MIN &&
+        age_ms < world->config.undo_ms - STUCK_SLACK_MS)
+        sim_fail(world, "V6", "order %u is STUCK, though it was undone for %" PRId64 " ms only",
+                 order->index, age_ms);
+}
+
 void sim_check_edge(struct sim_world *world, const struct sim_order *order, enum order_state from,
                     enum order_state to)
 {
+    if (to == ORDER_STUCK)
+        check_stuck(world, order);
     world->coverage->edges[from][to]++;
     if ((edges[from] & 1U << to) == 0)
         sim_fail(world, "V8", "order %u goes from %s to %s", order->index, order_state_name(from),
@@ -361,6 +379,7 @@ void sim_check_at_rest(struct sim_world *world)
     for (uint32_t i = 0; i < world->db.order_count; i++)
         check_order(world, world->db.orders[i]);
     sim_check_stock(world);
+    sim_calls_check(world);
 }
 
 /* ---- Answers: nothing is told that is not stored ----------------------------------------------- */

@@ -79,6 +79,8 @@ void sim_clients_ask_again(struct sim_world *world);
  * refers to them, they go. */
 void sim_calls_lost(struct sim_worker *worker);
 void sim_calls_forget(struct sim_worker *worker);
+/* No call waits longer than its deadline. */
+void sim_calls_check(struct sim_world *world);
 
 /* sim_watcher.c: somebody watches the order, at that worker. */
 void sim_watch_start(struct sim_worker *worker, struct sim_order *order);

@@ -181,6 +181,13 @@ static void copy_result(struct sim_statement *statement)
     }
 }
 
+/* After some of these an order goes the other way, so they excuse where it ends. */
+static void note_refusal(struct sim_statement *statement)
+{
+    if (statement->message.op == SIM_ADVANCE && statement->call->err.reason == REASON_INTERNAL)
+        sim_db_find(statement->message.world, &statement->as.advance.id)->refused_count++;
+}
+
 static void on_answer(struct sim_message *message)
 {
     struct sim_statement *statement = CONTAINER_OF(message, struct sim_statement, message);
@@ -198,6 +205,7 @@ static void on_answer(struct sim_message *message)
         break;
     case SIM_REFUSED:
         pg_error_set(&call->err, message->fate.sqlstate);
+        note_refusal(statement);
         break;
     case SIM_FAILING:
         error_set(&call->err, REASON_STORE_OVERLOADED);

@@ -124,6 +124,7 @@ struct sim_order {
     uint32_t event_count, event_room;
     int64_t update_time_us;
     unsigned advance_refusals; /* so many advances will be refused for certain */
+    unsigned refused_count;    /* so many were */
     bool cancel_told;          /* CancelOrder was answered OK, and did not find it FULFILLED */
     bool has_left;             /* went from RECALLING to FULFILLED */
     unsigned held;             /* payments kept just now */
