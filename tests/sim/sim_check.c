@@ -183,30 +183,19 @@ static bool holds_stock(const struct sim_order *order)
            order->state != ORDER_CANCELLED;
 }
 
-static int64_t quantity_of(const struct sim_order *order, const char *product_id)
-{
-    int64_t quantity = 0;
-
-    for (uint32_t i = 0; i < order->order.line_count; i++) {
-        if (strcmp(order->order.lines[i].product_id, product_id) == 0)
-            quantity += order->order.lines[i].quantity;
-    }
-    return quantity;
-}
-
 static void check_product(struct sim_world *world, const struct sim_product *product)
 {
     int64_t held = 0, remote_held = 0;
 
     for (uint32_t i = 0; i < world->db.order_count; i++) {
         if (!world->is_remote && holds_stock(world->db.orders[i]))
-            held += quantity_of(world->db.orders[i], product->id);
+            held += sim_order_quantity(world->db.orders[i], product->id);
     }
     for (uint32_t i = 0; i < world->books.reservation_count; i++) {
         const struct sim_reservation *row = &world->books.reservations[i];
 
         if (row->is_held)
-            remote_held += quantity_of(world->db.orders[row->order_index], product->id);
+            remote_held += sim_order_quantity(world->db.orders[row->order_index], product->id);
     }
     if (product->available < 0 || product->available + held != product->stock_first)
         sim_fail(world, "V4", "%s: %" PRId64 " were there, %" PRId64 " are, %" PRId64 " are held",

@@ -362,7 +362,7 @@ static enum claim_result decide(struct sim_order *order, const struct saga_claim
     return claim->may_start ? CLAIM_RESULT_COUNT : CLAIM_TOO_SHORT;
 }
 
-static int64_t wanted_of(const struct sim_order *order, const char *product_id)
+int64_t sim_order_quantity(const struct sim_order *order, const char *product_id)
 {
     int64_t quantity = 0;
 
@@ -387,7 +387,7 @@ static bool take_stock(struct sim_world *world, const struct sim_order *order,
 {
     for (unsigned i = 0; i < SIM_PRODUCTS; i++) {
         const struct sim_product *product = &world->db.products[i];
-        int64_t wanted = wanted_of(order, product->id);
+        int64_t wanted = sim_order_quantity(order, product->id);
 
         if (wanted == 0)
             continue;
@@ -406,14 +406,14 @@ static bool take_stock(struct sim_world *world, const struct sim_order *order,
     if (failure->reason != REASON_NONE)
         return false;
     for (unsigned i = 0; i < SIM_PRODUCTS; i++)
-        world->db.products[i].available -= wanted_of(order, world->db.products[i].id);
+        world->db.products[i].available -= sim_order_quantity(order, world->db.products[i].id);
     return true;
 }
 
 static void return_stock(struct sim_world *world, const struct sim_order *order)
 {
     for (unsigned i = 0; i < SIM_PRODUCTS; i++)
-        world->db.products[i].available += wanted_of(order, world->db.products[i].id);
+        world->db.products[i].available += sim_order_quantity(order, world->db.products[i].id);
 }
 
 static struct sim_attempt *insert_attempt(struct sim_world *world, struct sim_order *order,

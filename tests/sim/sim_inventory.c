@@ -28,23 +28,12 @@ static struct sim_reservation *reservation_of(struct sim_world *world,
     return &books->reservations[books->reservation_count++];
 }
 
-static int64_t wanted_of(const struct sim_order *order, const char *product_id)
-{
-    int64_t quantity = 0;
-
-    for (uint32_t i = 0; i < order->order.line_count; i++) {
-        if (strcmp(order->order.lines[i].product_id, product_id) == 0)
-            quantity += order->order.lines[i].quantity;
-    }
-    return quantity;
-}
-
 static void find_short_lines(struct sim_world *world, struct inventory_exchange *it)
 {
     it->short_line_count = 0;
     for (unsigned i = 0; i < SIM_PRODUCTS; i++) {
         const struct sim_product *product = &world->db.products[i];
-        int64_t wanted = wanted_of(it->exchange.order, product->id);
+        int64_t wanted = sim_order_quantity(it->exchange.order, product->id);
 
         if (wanted > product->remote_left)
             it->short_lines[it->short_line_count++] = (struct short_line){
@@ -55,7 +44,8 @@ static void find_short_lines(struct sim_world *world, struct inventory_exchange 
 static void move(struct sim_world *world, const struct sim_order *order, int sign)
 {
     for (unsigned i = 0; i < SIM_PRODUCTS; i++)
-        world->db.products[i].remote_left += sign * wanted_of(order, world->db.products[i].id);
+        world->db.products[i].remote_left +=
+            sign * sim_order_quantity(order, world->db.products[i].id);
 }
 
 static void act_reserve(struct sim_world *world, struct inventory_exchange *it)

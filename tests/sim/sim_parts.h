@@ -11,6 +11,8 @@ static inline struct sim_attempt *sim_db_attempt(const struct sim_order *order)
 {
     return order->attempt == 0 ? NULL : &order->attempts[order->attempt - 1];
 }
+/* How much of the product its lines want together. */
+int64_t sim_order_quantity(const struct sim_order *order, const char *product_id);
 void sim_db_create(struct sim_world *world, struct order_create *create);
 void sim_db_get(struct sim_world *world, struct order_get *get);
 void sim_db_wish(struct sim_world *world, struct order_cancel *cancel);

@@ -214,6 +214,7 @@ bool sim_dies_at(struct sim_world *world, const char *name, const char *where)
     return !sim_is_calm(world) && sim_chance(world, is_doomed ? DOOM : world->profile->crashes);
 }
 
+static void may_die(const char *format, va_list args) PRINTF_LIKE(1, 0);
 static void may_die(const char *format, va_list args)
 {
     struct sim_worker *worker = running.worker;
