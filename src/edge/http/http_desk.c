@@ -90,12 +90,12 @@ static void answer(struct desk_request *request, int status, const char *text, s
 
 static void answer_error(struct desk_request *request, const struct error *err)
 {
-    const int status = http_error_status(err, false);
+    int status = http_error_status(err, false);
     size_t size = 0;
     const char *text = "";
 
     if (request->desk != NULL) {
-        text = http_error_write(request->desk->config.site, err, status, request->arena, &size);
+        text = http_error_write(request->desk->config.site, err, &status, request->arena, &size);
     }
     answer(request, status, text, size);
 }
