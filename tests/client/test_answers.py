@@ -197,6 +197,7 @@ ELSEWHERE = {
     ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID"): "client/test_pages.py",
     ("OUT_OF_RANGE", "PAGE_OUT_OF_RANGE"): "client/test_pages.py",
     ("OUT_OF_RANGE", "MONEY_OVERFLOW"): "client/test_validation.py",
+    ("OUT_OF_RANGE", "EVENT_POSITION_UNKNOWN"): "client/test_events.py",
     ("ALREADY_EXISTS", "PRODUCT_ALREADY_EXISTS"): "client/test_catalog.py",
     ("ABORTED", "ETAG_MISMATCH"): "client/test_catalog.py",
     ("FAILED_PRECONDITION", "STOCK_BELOW_ZERO"): "client/test_catalog.py",
