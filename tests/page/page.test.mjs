@@ -34,16 +34,18 @@ function visit(name, work, options = {}) {
     });
 }
 
-const slowShipment = (who, delayMs) => place.fault({ mode: "latency", path: "ship", match: who, delayMs });
+/** The shipment is under way until the test lets it go: place.release(who). */
+const holdShipment = (who) => place.fault({ mode: "latency", path: "ship", match: who, delayMs: 600_000 });
 
 describe("the page", { concurrency: 3 }, () => {
     visit("an order goes through, and its steps light up as they happen", async (visitor, page) => {
         const product = await place.product({ id: "happy" });
-        await slowShipment("happy-ada", 700);
+        await holdShipment("happy-ada");
         await visitor.add("happy", 3);
         await visitor.checkOut("happy-ada");
         await visitor.waitForStep("FULFILL", "running"); // The answer of ProcessOrder is not there yet.
         await visitor.shot("steps-running");
+        await place.release("happy-ada");
         await visitor.waitForState("FULFILLED");
         const id = await visitor.orderId();
         assert.deepEqual(visitor.steps.filter((step) => /running|done/.test(step)).slice(-2),
@@ -137,12 +139,13 @@ describe("the page", { concurrency: 3 }, () => {
             if (request.url().endsWith(":process")) keys.push(request.headers()["idempotency-key"]);
         });
         await place.product({ id: "reload" });
-        await slowShipment("reload-ada", 1500);
+        await holdShipment("reload-ada");
         await visitor.add("reload");
         await visitor.checkOut("reload-ada");
         await visitor.waitForStep("FULFILL", "running");
         await page.reload();
         await visitor.waitForStep("FULFILL", "running");
+        await place.release("reload-ada");
         await visitor.waitForState("FULFILLED");
         const id = await visitor.orderId();
         assert.equal((await place.order(id)).attempt, 1);
@@ -212,7 +215,7 @@ describe("the page", { concurrency: 3 }, () => {
 
     visit("offline and back: a banner says so, the order goes on, the page catches up", async (visitor, page, line) => {
         await place.product({ id: "offline" });
-        await slowShipment("offline-ada", 1500);
+        await holdShipment("offline-ada");
         await visitor.add("offline");
         await visitor.checkOut("offline-ada");
         await visitor.waitForStep("FULFILL", "running");
@@ -221,6 +224,7 @@ describe("the page", { concurrency: 3 }, () => {
         await page.locator("#banner").getByText("You are offline").waitFor();
         await visitor.shot("offline");
         const id = await visitor.orderId();
+        await place.release("offline-ada");
         while ((await place.order(id)).state !== "FULFILLED") await page.waitForTimeout(50);
         await visitor.waitForStep("FULFILL", "running"); // Nobody has told this page.
         line.mend();
@@ -232,13 +236,14 @@ describe("the page", { concurrency: 3 }, () => {
 
     visit("a line that is cut is said to be lost, and tried until it is back", async (visitor, page, line) => {
         await place.product({ id: "cut" });
-        await slowShipment("cut-ada", 1000);
+        await holdShipment("cut-ada");
         await visitor.add("cut");
         await visitor.checkOut("cut-ada");
         await visitor.waitForStep("FULFILL", "running");
         line.cut();
         await page.locator("#banner").getByText("The connection to the shop is lost").waitFor();
         const id = await visitor.orderId();
+        await place.release("cut-ada");
         while ((await place.order(id)).state !== "FULFILLED") await page.waitForTimeout(50);
         line.mend();
         await visitor.waitForState("FULFILLED");
@@ -249,7 +254,7 @@ describe("the page", { concurrency: 3 }, () => {
 
     visit("a tab that is not looked at gives its stream back, and catches up when it is", async (visitor, page) => {
         await place.product({ id: "hidden" });
-        await slowShipment("hidden-ada", 1500);
+        await holdShipment("hidden-ada");
         await visitor.add("hidden");
         await visitor.checkOut("hidden-ada");
         await visitor.waitForStep("FULFILL", "running");
@@ -260,14 +265,15 @@ describe("the page", { concurrency: 3 }, () => {
         }, isHidden);
         await hide(true);
         await ended;
+        await place.release("hidden-ada");
         await hide(false);
         await visitor.waitForState("FULFILLED");
     });
 
-    /** An order that somebody else processes, while its shipment takes long enough to open the page. */
+    /** An order that somebody else processes, and whose shipment is held. */
     async function orderUnderWay(id) {
         await place.product({ id });
-        await slowShipment(`${id}-ada`, 3000);
+        await holdShipment(`${id}-ada`);
         const shipTo = { recipient: `${id}-ada`, addressLines: ["1 Main Street"], regionCode: "GB" };
         const order = await place.post("/v1/orders",
             { customerId: `${id}-ada`, lines: [{ productId: id, quantity: 1 }], shipTo });
@@ -280,6 +286,7 @@ describe("the page", { concurrency: 3 }, () => {
         const { id, answer } = await orderUnderWay("streamless");
         await visitor.go(`#/orders/${id}`);
         await visitor.waitForStep("FULFILL", "running");
+        await place.release("streamless-ada");
         await visitor.waitForState("FULFILLED");
         await answer;
         const asked = [];
@@ -296,6 +303,7 @@ describe("the page", { concurrency: 3 }, () => {
         const { id, answer } = await orderUnderWay("restart");
         await visitor.go(`#/orders/${id}`);
         await page.locator("#banner").getByText("The connection to the shop is lost").waitFor();
+        await place.release("restart-ada");
         await visitor.waitForState("FULFILLED");
         await page.locator("#banner:empty").waitFor({ state: "attached" });
         await answer;
@@ -317,7 +325,7 @@ describe("the page", { concurrency: 3 }, () => {
 
     visit("a cancelled order is undone before the eyes of the customer", async (visitor, page) => {
         await place.product({ id: "cancel" });
-        await slowShipment("cancel-ada", 1500);
+        await holdShipment("cancel-ada");
         await visitor.add("cancel");
         await visitor.checkOut("cancel-ada");
         await visitor.waitForStep("FULFILL", "running");
@@ -325,7 +333,10 @@ describe("the page", { concurrency: 3 }, () => {
         await visitor.shot("cancel-asked");
         await page.getByRole("dialog").getByRole("button", { name: "Keep it" }).click();
         await page.getByRole("button", { name: "Cancel the order" }).click();
+        const wished = page.waitForResponse((response) => response.url().endsWith(":cancel"));
         await page.getByRole("dialog").getByRole("button", { name: "Cancel the order" }).click();
+        await wished;
+        await place.release("cancel-ada");
         await visitor.waitForState("CANCELLED");
         await visitor.waitForStep("REFUND", "done");
         await visitor.shot("cancelled");
@@ -483,13 +494,14 @@ describe("the page", { concurrency: 3 }, () => {
 
     visit("nothing moves for those who asked for that", async (visitor, page) => {
         await place.product({ id: "still" });
-        await slowShipment("still-ada", 700);
+        await holdShipment("still-ada");
         await visitor.add("still");
         await visitor.checkOut("still-ada");
         await visitor.waitForStep("FULFILL", "running");
         const moving = await page.evaluate(() => document.getAnimations().filter(
             (animation) => animation.effect.getComputedTiming().duration > 1).length);
         assert.equal(moving, 0);
+        await place.release("still-ada");
         await visitor.waitForState("FULFILLED");
     }, { reducedMotion: "reduce" });
 });

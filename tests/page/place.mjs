@@ -80,6 +80,12 @@ export class Place {
         assert.equal(answer.status, 204, await answer.text());
     }
 
+    /** Removes the rules that match, and what they hold goes on. */
+    async release(match) {
+        const answer = await fetch(`${this.sandbox}/control/faults?match=${match}`, { method: "DELETE" });
+        assert.equal(answer.status, 204, await answer.text());
+    }
+
     /** A customer with a browser of their own; `url` is where they find the shop. */
     async visitor({ url = this.url, ...options } = {}) {
         const context = await this.browser.newContext({
