@@ -242,7 +242,7 @@ class Buyer(threading.Thread):
     """Runs one errand after the other until told to go home; the last one is brought to its end."""
 
     def __init__(self, arena, number):
-        super().__init__()
+        super().__init__(daemon=True)
         self.arena, self.number, self.problem = arena, number, None
         self.chance = random.Random(f"{arena.seed} {number}")
 
@@ -286,7 +286,8 @@ class Arena:
         self.postgres, self.seed, self.chance = postgres, seed, random.Random(seed)
         self.folder = harness.work_folder("sweep")
         self._folders = itertools.count(1)
-        self.url = postgres.create_database(unique("sweep"))
+        self.database = unique("sweep")
+        self.url = postgres.create_database(self.database)
         self.sandbox = harness.Sandbox(self.folder)
         self.proxies = {"payment": CuttingProxy(self.sandbox.port), "shipping": CuttingProxy(self.sandbox.port),
                         "database": CuttingProxy(postgres.socket / ".s.PGSQL.5432")}
@@ -403,6 +404,8 @@ class Arena:
         for proxy in self.proxies.values():
             proxy.close()
         assert self.sandbox.stop() == 0
+        # Of every file there is, one that was killed makes sure at its start.
+        self.postgres.psql("postgres", f'DROP DATABASE "{self.database}" WITH (FORCE)')
 
 
 # ------------------------------------------------------------------------------------- disturbances
@@ -470,9 +473,12 @@ def cut_lines(arena):
 def run(postgres, disturbances, seed, keys_ignored=False):
     """A round."""
     arena = Arena(postgres, seed, keys_ignored)
-    arena.wait_for_more()
-    for disturb in disturbances:
-        disturb(arena)
+    try:
         arena.wait_for_more()
-    arena.settle()
+        for disturb in disturbances:
+            disturb(arena)
+            arena.wait_for_more()
+        arena.settle()
+    finally:
+        arena.is_closing = True
     arena.close()

@@ -27,8 +27,9 @@ POINTS = sorted(ALL_POINTS - ELSEWHERE)
 
 
 @pytest.fixture(scope="module", name="durable_postgres")
-def fixture_durable_postgres():
+def fixture_durable_postgres(folder):  # after which whatever is left is ended
     """One that writes to the disk before it says so, to be killed."""
+    del folder
     postgres = harness.Postgres(harness.work_folder("durable"))
     yield postgres
     postgres.stop()
