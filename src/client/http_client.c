@@ -61,6 +61,7 @@ struct http_client {
     unsigned idle_count;
     struct http_exchange *refused; /* could not be started; linked by adapter[0] */
     struct clock_timer refused_timer;
+    LIST_HEAD(, watch) watches;
     bool closing;
 };
 
@@ -68,6 +69,7 @@ struct http_client {
 struct watch {
     struct http_client *client;
     struct event *event;
+    LIST_ENTRY(watch) link;
 };
 
 static int64_t now_us(void)
@@ -221,6 +223,7 @@ static void watch_free(struct watch *watch)
         return;
     if (watch->event != NULL)
         event_free(watch->event);
+    LIST_REMOVE(watch, link);
     free(watch);
 }
 
@@ -230,6 +233,7 @@ static struct watch *watch_new(struct http_client *client, curl_socket_t fd)
 
     if (watch == NULL)
         return NULL;
+    LIST_INSERT_HEAD(&client->watches, watch, link);
     watch->client = client;
     watch->event = event_new(loop_base(client->loop), fd, EV_READ, on_socket, watch);
     if (watch->event == NULL || curl_multi_assign(client->multi, fd, watch) != CURLM_OK) {
@@ -591,6 +595,7 @@ struct http_client *http_client_new(struct loop *loop, uint32_t connections_max)
     client->loop = loop;
     client->active_max = connections_max;
     TAILQ_INIT(&client->waiting);
+    LIST_INIT(&client->watches);
     client->curl_timer.on_time = on_curl_time;
     client->refused_timer.on_time = on_refused;
     client->multi = curl_multi_init();
@@ -621,6 +626,9 @@ void http_client_free(struct http_client *client)
     }
     if (client->multi != NULL)
         curl_multi_cleanup(client->multi);
+    /* Once a socket could not be watched, curl does not tell of the end of all others. */
+    while (!LIST_EMPTY(&client->watches))
+        watch_free(LIST_FIRST(&client->watches));
     clock_timer_stop(loop_clock(client->loop), &client->curl_timer);
     clock_timer_stop(loop_clock(client->loop), &client->refused_timer);
     free(client);
