@@ -76,5 +76,6 @@ void grpc_trailers_deinit(struct grpc_trailers *trailers)
     for (size_t i = 0; i < trailers->count; i++) {
         grpc_slice_unref(trailers->metadata[i].value);
     }
+    trailers->message = grpc_empty_slice();
     trailers->count = 0;
 }
