@@ -625,8 +625,4 @@ void sim_clients_init(struct sim_world *world)
     world->clients = sim_alloc(world, world->client_count * sizeof(*world->clients));
     for (uint32_t i = 0; i < world->client_count; i++)
         client_init(world, i);
-    if (world->profile->crowd > 0) { /* what they wait for takes its time */
-        world->provider_down_until_ms[SIM_CONFIRM] = world->now_ms + 15 * 1000;
-        world->provider_down_is_unknown[SIM_CONFIRM] = true;
-    }
 }

@@ -13,6 +13,7 @@ enum {
     HOUR_MS = 60 * MINUTE_MS,
     LEASE_MS = 10 * 1000,
     TRY_MS = 5 * 1000,
+    FIRST_OUTAGE_MS = 8 * 1000,
 };
 
 /* ---- Profiles ------------------------------------------------------------------------------- */
@@ -333,7 +334,7 @@ void sim_faults_init(struct sim_world *world)
 
     world->profile = profile;
     world->calm_ms = world->now_ms + profile->trouble_ms;
-    world->is_remote = sim_chance(world, 400);
+    world->is_remote = sim_chance(world, 500);
     world->is_clock_true = profile->sleeps == 0 && profile->jumps == 0;
     world->honours_keys = sim_chance(world, 650);
     world->keys_expire = sim_chance(world, 200);
@@ -350,6 +351,12 @@ void sim_faults_init(struct sim_world *world)
         .undo_ms = profile->undo_ms,
         .orders_max = profile->orders_max,
     };
+    if (profile->cancels > 60) /* so that wishes meet reservations that were never tried */
+        world->provider_down_until_ms[SIM_RESERVE] = world->now_ms + FIRST_OUTAGE_MS;
+    if (profile->crowd > 0) { /* what they wait for takes its time */
+        world->provider_down_until_ms[SIM_CONFIRM] = world->now_ms + 2 * FIRST_OUTAGE_MS;
+        world->provider_down_is_unknown[SIM_CONFIRM] = true;
+    }
     world->trouble.on_time = on_trouble;
     sim_at(world, &world->trouble, sim_between(world, 100, 5000));
 }

@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 enum {
-    PROCESSES_MAX = 64
+    PROCESSES_MAX = 64,
+    ORDERS_MIN = 150 * 1000, /* a slow machine takes longer, so that it reaches the same */
 };
 
 struct options {
@@ -42,9 +43,10 @@ static void run_seeds(const struct options *options, unsigned process,
                       struct sim_coverage *coverage, double until_s)
 {
     uint64_t seed = options->start + process;
-    uint64_t orders = options->orders / options->processes + 1;
+    uint64_t orders = options->seconds > 0 ? ORDERS_MIN : options->orders;
 
-    while (options->seconds > 0 ? now_s() < until_s : coverage->orders < orders) {
+    while (coverage->orders <= orders / options->processes ||
+           (options->seconds > 0 && now_s() < until_s)) {
         sim_world_run(seed, false, coverage);
         seed += options->processes;
     }

@@ -188,6 +188,34 @@ static void note_refusal(struct sim_statement *statement)
         sim_db_find(statement->message.world, &statement->as.advance.id)->refused_count++;
 }
 
+static void note_join(const struct sim_statement *statement)
+{
+    const struct saga_claim *claim = &statement->as.claim;
+    struct sim_world *world = statement->message.world;
+    struct sim_order *order;
+
+    if (statement->message.op != SIM_CLAIM || claim->result != CLAIM_JOIN)
+        return;
+    order = sim_db_find(world, &claim->id);
+    order->joined = sim_grow(world, order->joined, order->joined_count, &order->joined_room,
+                             sizeof(*order->joined));
+    order->joined[order->joined_count++] = claim->token;
+}
+
+/* A caller who has joined an attempt begins none, however that one ends. */
+static void check_join(struct sim_world *world, const struct saga_claim *claim)
+{
+    const struct sim_order *order = sim_db_find(world, &claim->id);
+
+    if (order == NULL || !claim->may_start)
+        return;
+    for (uint32_t i = 0; i < order->joined_count; i++) {
+        if (uuid_equal(&order->joined[i], &claim->token))
+            sim_fail(world, "V5", "order %u: a caller who joined may begin an attempt",
+                     order->index);
+    }
+}
+
 static void on_answer(struct sim_message *message)
 {
     struct sim_statement *statement = CONTAINER_OF(message, struct sim_statement, message);
@@ -218,8 +246,10 @@ static void on_answer(struct sim_message *message)
     case SIM_FATE_COUNT:
         assert(message->has_acted);
         call->err = call_of(statement)->err;
-        if (!error_is_set(&call->err))
+        if (!error_is_set(&call->err)) {
             copy_result(statement);
+            note_join(statement);
+        }
         break;
     }
     call->done(call);
@@ -333,6 +363,7 @@ static void on_claim(struct saga_store *store, struct saga_claim *claim)
     struct sim_statement *statement = statement_new(worker, SIM_CLAIM, &claim->call);
 
     assert(!uuid_is_zero(&claim->token));
+    check_join(worker->world, claim);
     statement->as.claim = *claim;
     statement->as.claim.caller = sim_text(worker->world, claim->caller);
     statement->as.claim.payment_method = sim_text(worker->world, claim->payment_method);

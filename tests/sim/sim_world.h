@@ -128,6 +128,8 @@ struct sim_order {
     bool cancel_told;          /* CancelOrder was answered OK, and did not find it FULFILLED */
     bool has_left;             /* went from RECALLING to FULFILLED */
     unsigned held;             /* payments kept just now */
+    struct uuid *joined;       /* tokens of claims that were told to join */
+    uint32_t joined_count, joined_room;
 };
 
 struct sim_product {
