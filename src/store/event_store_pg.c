@@ -1,5 +1,5 @@
 /* The feed of events over PostgreSQL. What makes it complete and keeps its order is in
- * sql/0010_events.sql. */
+ * sql/0007_events.sql. */
 #include "store/order_row.h"
 #include "store/store_pg.h"
 

@@ -1,5 +1,5 @@
 /* Orders over PostgreSQL, as the person on call sees them. What is shown and what may be mended is
- * decided in sql/0011_oncall.sql. */
+ * decided in sql/0009_oncall.sql. */
 #include "store/store_pg.h"
 
 #include <assert.h>

@@ -1,4 +1,4 @@
-/* Reconciliation over PostgreSQL. What differs is decided in sql/0012_reconciliation.sql. */
+/* Reconciliation over PostgreSQL. What differs is decided in sql/0010_reconciliation.sql. */
 #include "store/store_pg.h"
 
 #include <assert.h>

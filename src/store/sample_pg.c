@@ -1,5 +1,5 @@
 /* Taking the figures of all orders: when, and which gauge is which column. How they are counted is in
- * sql/0011_oncall.sql. */
+ * sql/0009_oncall.sql. */
 #include "store/sample_pg.h"
 
 #include "domain/difference.h"

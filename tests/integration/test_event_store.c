@@ -509,7 +509,7 @@ static void events_of_before_get_positions_by_time_and_revision(void **state)
     struct error err = {0};
 
     (void)state;
-    while (strcmp(sql_files[count].name, "0010_events.sql") != 0) {
+    while (strcmp(sql_files[count].name, "0007_events.sql") != 0) {
         files[count] = sql_files[count];
         count++;
     }

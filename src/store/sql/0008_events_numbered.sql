@@ -1,4 +1,4 @@
--- Positions for the events that were there before 0010_events. In a transaction of its own, with no lock
+-- Positions for the events that were there before 0007_events. In a transaction of its own, with no lock
 -- that anybody meets: what is inserted meanwhile has its position. A million events take about a minute
 -- on a small machine, and twice their room until the next vacuum.
 --
