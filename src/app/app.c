@@ -51,7 +51,8 @@ struct app {
     struct loop *loop; /* of worker 0, run by the main thread */
     struct schema schema;
     bool schema_ready;
-    struct door_limits limits; /* of both doors */
+    struct door_limits limits;   /* of both doors */
+    struct limit callers_orders; /* of all workers */
     struct grpc_door *door;
     struct http_site *site;
     struct http_door *http_door;
@@ -238,9 +239,10 @@ static enum status build_workers(struct app *app, struct error *err)
     if (app->workers == NULL) {
         return error_set(err, REASON_OUT_OF_MEMORY);
     }
+    app->callers_orders.max = (uint32_t)app->config->orders_max;
     for (uint32_t i = 0; i < count; i++) {
         app->worker_count = i + 1;
-        if (worker_init(&app->workers[i], app->config, err)) {
+        if (worker_init(&app->workers[i], app->config, &app->callers_orders, err)) {
             return err->status;
         }
     }

@@ -136,7 +136,8 @@ static void worker_init_reconcile(struct worker *worker, const struct config *co
     reconcile_init(&worker->reconcile, &reconcile_config, &ports);
 }
 
-static bool worker_init_saga(struct worker *worker, const struct config *config)
+static bool worker_init_saga(struct worker *worker, const struct config *config,
+                             struct limit *callers_orders)
 {
     const struct saga_config saga_config = {
         .try_timeout_ms = (int32_t)config->try_timeout_ms,
@@ -144,7 +145,7 @@ static bool worker_init_saga(struct worker *worker, const struct config *config)
         .forward_ms = config->forward_ms,
         .fulfill_ms = config->fulfill_ms,
         .undo_ms = config->undo_ms,
-        .orders_max = (uint32_t)MAX_OF(1, config->orders_max / config->workers),
+        .orders_max = (uint32_t)config->orders_max,
     };
     observer_init(&worker->observer, &worker->service);
     const struct saga_ports ports = {
@@ -154,6 +155,7 @@ static bool worker_init_saga(struct worker *worker, const struct config *config)
         .clock = loop_clock(worker->loop),
         .random = worker->random,
         .observer = &worker->observer.base,
+        .callers_orders = callers_orders,
     };
     worker->saga_driver = saga_driver_new(&saga_config, &ports);
     return worker->saga_driver != NULL;
@@ -173,13 +175,14 @@ static bool worker_init_service(struct worker *worker)
     return worker->service.order_watches != NULL && worker->service.event_feed != NULL;
 }
 
-enum status worker_init(struct worker *worker, const struct config *config, struct error *err)
+enum status worker_init(struct worker *worker, const struct config *config,
+                        struct limit *callers_orders, struct error *err)
 {
     *worker = (struct worker){0};
     worker->loop = loop_new();
     worker->random = random_system_new();
     if (worker->loop == NULL || worker->random == NULL || !worker_init_store(worker, config) ||
-        !worker_init_clients(worker, config) || !worker_init_saga(worker, config) ||
+        !worker_init_clients(worker, config) || !worker_init_saga(worker, config, callers_orders) ||
         !worker_init_service(worker)) {
         return error_set(err, REASON_OUT_OF_MEMORY);
     }

@@ -72,9 +72,10 @@ struct worker {
     struct loop *app_loop;
 };
 
-/* Builds everything; nothing runs yet. On failure worker_deinit still has to be called. */
-enum status worker_init(struct worker *worker, const struct config *config, struct error *err)
-    NODISCARD;
+/* Builds everything; nothing runs yet. `callers_orders` is of all workers, and borrowed. On failure
+ * worker_deinit still has to be called. */
+enum status worker_init(struct worker *worker, const struct config *config,
+                        struct limit *callers_orders, struct error *err) NODISCARD;
 /* Makes the worker's HTTP gateway and fills in what the door needs of it; false: out of memory. */
 bool worker_init_gateway(struct worker *worker, const struct http_site *site,
                          struct http_door_worker *out) NODISCARD;

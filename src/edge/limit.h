@@ -1,37 +1,10 @@
-/* How many of something may be under way, counted over all workers and both doors.
- *
- * Atomic, so any thread may enter and leave. */
+/* What the doors share: a call counts the same, whatever door and worker it came to. */
 #pragma once
 
-#include "base/macros.h"
+#include "base/limit.h"
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-struct limit {
-    uint32_t max;
-    atomic_uint count;
-};
-
-/* What the doors share: a call counts the same, whatever door it came through. */
 struct door_limits {
     struct limit calls;    /* in flight, without those that wait for an order */
     struct limit orders;   /* calls that wait for an order */
     struct limit watchers; /* streams */
 };
-
-/* Takes a place; false: none is left. */
-static inline bool NODISCARD limit_enter(struct limit *limit)
-{
-    /* Relaxed: only the number matters, nothing is published by it. */
-    if (atomic_fetch_add_explicit(&limit->count, 1, memory_order_relaxed) < limit->max)
-        return true;
-    atomic_fetch_sub_explicit(&limit->count, 1, memory_order_relaxed);
-    return false;
-}
-
-static inline void limit_leave(struct limit *limit)
-{
-    atomic_fetch_sub_explicit(&limit->count, 1, memory_order_relaxed);
-}

@@ -26,7 +26,6 @@ struct saga *saga_new(struct saga_driver *driver)
     struct arena *arena;
     struct saga *saga;
 
-    assert(driver->count < driver->config.orders_max);
     arena = arena_new(SAGA_ARENA_SIZE);
     if (arena == NULL)
         return NULL;
@@ -64,6 +63,8 @@ void saga_free(struct saga *saga)
     clock_timer_stop(driver->ports.clock, &saga->timer);
     LIST_REMOVE(saga, link);
     driver->count--;
+    if (saga->is_callers)
+        saga_driver_leave(driver);
     arena_free(saga->try_arena);
     arena_free(saga->record_arena);
     arena_free(saga->arena);

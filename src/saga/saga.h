@@ -63,7 +63,8 @@ struct saga {
     size_t arena_used_first;    /* of `arena`, when the order was started */
     LIST_ENTRY(saga) link;
     LIST_ENTRY(saga) bucket_link;
-    bool is_known; /* in the driver's table of orders */
+    bool is_known;   /* in the driver's table of orders */
+    bool is_callers; /* made for a caller, not taken over */
     enum saga_phase phase;
     bool work_out, renew_out; /* these calls have not come back */
     struct clock_timer timer;
@@ -122,7 +123,7 @@ struct saga_driver {
     struct saga_list *by_order; /* buckets, by record.order.id; so many as a power of two */
     uint32_t bucket_count;
     struct saga_list sagas;
-    uint32_t count;
+    uint32_t count, callers_count;
     struct clock_timer lease_timer;
 
     /* The recovery pass. */
@@ -140,8 +141,11 @@ struct saga_driver {
 
 /* ---- saga.c: life of the object -------------------------------------------------------------- */
 
-/* A saga without an order, CLAIMING; NULL when out of memory. */
+/* A saga without an order, CLAIMING; NULL when out of memory. For a caller it needs a place. */
 struct saga *saga_new(struct saga_driver *driver) NODISCARD;
+/* A place for one more saga of a caller; false: there is none. saga_free leaves it when the saga has it. */
+bool saga_driver_enter(struct saga_driver *driver) NODISCARD;
+void saga_driver_leave(struct saga_driver *driver);
 void saga_free(struct saga *saga);
 /* The order's saga of this driver, or NULL. */
 struct saga *saga_find(struct saga_driver *driver, const struct uuid *order_id);

@@ -253,14 +253,17 @@ static void refuse(struct saga_driver *driver, struct saga_ticket *ticket, enum 
     saga_ticket_finish_soon(driver, ticket);
 }
 
+/* Has a place already. */
 static void claim_start(struct saga_driver *driver, struct saga_ticket *ticket)
 {
     struct saga *saga = saga_new(driver);
 
     if (saga == NULL) {
+        saga_driver_leave(driver);
         refuse(driver, ticket, REASON_OUT_OF_MEMORY);
         return;
     }
+    saga->is_callers = true;
     random_fill(driver->ports.random, &ticket->claim_token, sizeof(ticket->claim_token));
     if (!saga_claim_init(saga, ticket)) {
         saga_free(saga);
@@ -283,7 +286,7 @@ void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)
     ticket->timer = (struct clock_timer){.pending = false};
     if (driver->is_draining)
         refuse(driver, ticket, REASON_SHUTTING_DOWN);
-    else if (driver->count >= driver->config.orders_max)
+    else if (!saga_driver_enter(driver))
         refuse(driver, ticket, REASON_TOO_MANY_ORDERS);
     else
         claim_start(driver, ticket);

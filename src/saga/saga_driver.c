@@ -65,6 +65,24 @@ void saga_driver_free(struct saga_driver *driver)
     free(driver);
 }
 
+bool saga_driver_enter(struct saga_driver *driver)
+{
+    if (driver->callers_count >= driver->config.orders_max)
+        return false;
+    if (driver->ports.callers_orders != NULL && !limit_enter(driver->ports.callers_orders))
+        return false;
+    driver->callers_count++;
+    return true;
+}
+
+void saga_driver_leave(struct saga_driver *driver)
+{
+    assert(driver->callers_count > 0);
+    driver->callers_count--;
+    if (driver->ports.callers_orders != NULL)
+        limit_leave(driver->ports.callers_orders);
+}
+
 uint32_t saga_driver_count(const struct saga_driver *driver)
 {
     return driver->count;

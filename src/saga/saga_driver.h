@@ -7,6 +7,7 @@
  * stored state). Not thread safe: one driver a worker, all calls on its loop. */
 #pragma once
 
+#include "base/limit.h"
 #include "domain/idempotency.h"
 #include "domain/order.h"
 #include "port/clock.h"
@@ -27,7 +28,8 @@ struct saga_config {
     int64_t forward_ms;
     int64_t fulfill_ms;
     int64_t undo_ms;
-    uint32_t orders_max; /* sagas in flight in this worker */
+    uint32_t
+        orders_max; /* sagas in flight of this driver: so many for callers, so many taken over */
 };
 
 /* One line of the log and of the metrics; sent after the commit has returned. */
@@ -57,6 +59,7 @@ struct saga_ports {
     struct clock *clock;
     struct random_source *random;
     struct saga_observer *observer; /* NULL: nobody looks */
+    struct limit *callers_orders;   /* sagas for callers, of all drivers; NULL: this one is alone */
 };
 
 /* A caller that waits for an attempt to end. The caller of this owns it until `done`. */
@@ -100,7 +103,7 @@ void saga_driver_process(struct saga_driver *driver, struct saga_ticket *ticket)
 void saga_driver_notice_cancel(struct saga_driver *driver, const struct uuid *order_id);
 
 /* Starts (or stops) the recovery pass: due orders are taken over every second, at most 100 at a
- * time and within orders_max. */
+ * time. They have room of their own: callers who come all the time keep none of them waiting. */
 void saga_driver_recover(struct saga_driver *driver, bool on);
 
 /* From now on nothing is claimed. Orders that callers wait for go on until these are answered; those

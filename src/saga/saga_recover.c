@@ -114,8 +114,6 @@ static void take_over(struct saga_driver *driver, const struct saga_record *reco
 {
     struct saga *saga;
 
-    if (driver->count >= driver->config.orders_max)
-        return;
     saga = saga_new(driver);
     if (saga == NULL)
         return;
@@ -130,8 +128,10 @@ static void take_over(struct saga_driver *driver, const struct saga_record *reco
 
 static uint32_t take_limit(const struct saga_driver *driver)
 {
-    uint32_t room = driver->config.orders_max - driver->count;
+    uint32_t taken = driver->count - driver->callers_count;
+    uint32_t room = driver->config.orders_max - taken;
 
+    assert(taken <= driver->config.orders_max);
     return MIN_OF(room, SAGA_RECOVER_MAX);
 }
 

@@ -41,6 +41,7 @@ void fixture_new_driver(struct fixture *fixture)
         .clock = &fixture->clock.base,
         .random = &fixture->random.base,
         .observer = &fixture->observer,
+        .callers_orders = &fixture->callers_orders,
     };
 
     for (unsigned i = 0; i < fixture->caller_count; i++) /* they die with the old one */
@@ -56,6 +57,7 @@ static int setup(void **state, bool is_remote)
 
     assert_non_null(fixture);
     fixture->is_remote = is_remote;
+    fixture->callers_orders.max = ORDERS_MAX;
     fake_clock_init(&fixture->clock);
     fake_random_init(&fixture->random, 7);
     fake_ledger_init(&fixture->ledger, &fixture->clock.base);

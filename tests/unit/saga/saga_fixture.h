@@ -39,6 +39,7 @@ struct fixture {
     struct fake_fulfillment fulfillment;
     struct fake_inventory inventory;
     struct saga_driver *driver;
+    struct limit callers_orders;
     struct saga_observer observer;
     struct saga_transition transitions[TRANSITIONS_MAX]; /* the first ones */
     unsigned transition_count;

@@ -326,6 +326,23 @@ static void the_order_beyond_the_limit_is_refused_at_once_and_others_do_not_suff
     assert_int_equal(fixture->order->order.state, ORDER_PENDING);
 }
 
+/* Other drivers of the process have taken places. */
+static void the_limit_is_shared_by_all_drivers(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->callers_orders.max = 2;
+    assert_true(limit_enter(&fixture->callers_orders));
+    fixture_call(fixture, 10000);
+    fixture_call_order(fixture, fake_saga_store_add(&fixture->store), 10000, NULL);
+    fixture_run(fixture, 0);
+    assert_waiting(&fixture->callers[0]);
+    assert_answered(&fixture->callers[1], REASON_TOO_MANY_ORDERS);
+    fixture_run(fixture, 1000);
+    assert_answered(&fixture->callers[0], REASON_NONE);
+    assert_int_equal(fixture->callers_orders.count, 1); /* the other driver's */
+}
+
 static void the_hundred_and_first_waiter_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -382,6 +399,7 @@ int main(void)
         TEST(with_a_copy_of_unknown_fate_on_its_way_nothing_definite_is_told),
         TEST(a_claim_that_comes_home_late_is_driven_without_its_caller),
         TEST(the_order_beyond_the_limit_is_refused_at_once_and_others_do_not_suffer),
+        TEST(the_limit_is_shared_by_all_drivers),
         TEST(the_hundred_and_first_waiter_is_refused),
         TEST(a_new_order_is_named_in_every_refusal),
     };
