@@ -485,7 +485,7 @@ static void pg_conn_read_config(struct pg_conn *conn, const struct pg_conn_confi
     snprintf(options, sizeof(options),
              "-c statement_timeout=%d -c lock_timeout=%d -c idle_in_transaction_session_timeout=%d"
              " -c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
-             " -c enable_hashjoin=off -c enable_mergejoin=off",
+             " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_material=off",
              config->statement_timeout_ms, config->lock_timeout_ms, config->statement_timeout_ms);
     struct pg_conninfo *info = &conn->info;
     if (pg_conninfo_init(info, config->conninfo, config->application_name, options,
