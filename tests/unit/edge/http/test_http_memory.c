@@ -86,8 +86,10 @@ static int setup(void **state)
     fixture->loop = loop_new();
     assert_non_null(fixture->gateway);
     assert_non_null(fixture->loop);
-    fixture->conns = (struct http_conns){
-        .loop = fixture->loop, .handle = http_gateway_handle, .handle_arg = fixture->gateway};
+    fixture->conns = (struct http_conns){.loop = fixture->loop,
+                                         .clock = loop_clock(fixture->loop),
+                                         .handle = http_gateway_handle,
+                                         .handle_arg = fixture->gateway};
     assert_true(http_conns_init(&fixture->conns));
     *state = fixture;
     return 0;
@@ -328,7 +330,7 @@ static void watches_are_answered_wherever_memory_runs_out(void **state)
 static void make_gateway(void *context)
 {
     struct fixture *fixture = context;
-    struct http_conns conns = {.loop = fixture->loop};
+    struct http_conns conns = {.loop = fixture->loop, .clock = loop_clock(fixture->loop)};
     struct http_gateway *gateway;
     bool has_conns;
 
