@@ -201,10 +201,13 @@ static void send_position(struct subscription *subscription)
 static void on_turn(struct clock_timer *timer)
 {
     struct event_feed *feed = CONTAINER_OF(timer, struct event_feed, turn);
-    struct subscription *subscription;
+    struct subscription *subscription, *next;
 
-    while ((subscription = TAILQ_FIRST(&feed->lists[SUBSCRIPTION_DUE])) != NULL)
+    for (subscription = TAILQ_FIRST(&feed->lists[SUBSCRIPTION_DUE]); subscription != NULL;
+         subscription = next) {
+        next = TAILQ_NEXT(subscription, link); /* without memory it may be gone after it */
         send_event(subscription);
+    }
 }
 
 /* ---- Reading ------------------------------------------------------------------------------- */
@@ -343,13 +346,15 @@ static void on_looked(struct store_call *call)
     struct event_look *look = CONTAINER_OF(call, struct event_look, call);
     struct event_feed *feed = CONTAINER_OF(look, struct event_feed, look);
     const struct error err = call->err;
-    struct subscription *subscription;
+    struct subscription *subscription, *next;
 
     feed->is_looking = false;
     arena_free(call->arena);
     if (!error_is_set(&err))
         feed->mark = look->mark;
-    while ((subscription = TAILQ_FIRST(&feed->lists[SUBSCRIPTION_LOOKING])) != NULL) {
+    for (subscription = TAILQ_FIRST(&feed->lists[SUBSCRIPTION_LOOKING]); subscription != NULL;
+         subscription = next) {
+        next = TAILQ_NEXT(subscription, link);
         if (error_is_set(&err)) {
             on_failed(subscription, &err);
             continue;
