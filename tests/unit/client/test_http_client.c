@@ -17,7 +17,7 @@ enum {
     CONNECTIONS = 2,
     MANY = 40,
     LONG_MS = 20000, /* far longer than anything takes */
-    SHORT_MS = 500, /* but time to connect and send, on a busy machine, too */
+    SHORT_MS = 500,  /* but time to connect and send, on a busy machine, too */
 };
 
 static struct loop *loop;
