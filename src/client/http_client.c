@@ -217,14 +217,32 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     end_transfers(client);
 }
 
+static void watch_end(struct watch *watch)
+{
+    if (watch->event != NULL)
+        event_free(watch->event);
+    free(watch);
+}
+
 static void watch_free(struct watch *watch)
 {
     if (watch == NULL)
         return;
-    if (watch->event != NULL)
-        event_free(watch->event);
     LIST_REMOVE(watch, link);
-    free(watch);
+    watch_end(watch);
+}
+
+/* Once a socket could not be watched, curl does not tell of the end of all others. */
+static void watches_end(struct http_client *client)
+{
+    struct watch *watch = LIST_FIRST(&client->watches);
+
+    while (watch != NULL) {
+        struct watch *next = LIST_NEXT(watch, link);
+
+        watch_end(watch);
+        watch = next;
+    }
 }
 
 static struct watch *watch_new(struct http_client *client, curl_socket_t fd)
@@ -626,9 +644,7 @@ void http_client_free(struct http_client *client)
     }
     if (client->multi != NULL)
         curl_multi_cleanup(client->multi);
-    /* Once a socket could not be watched, curl does not tell of the end of all others. */
-    while (!LIST_EMPTY(&client->watches))
-        watch_free(LIST_FIRST(&client->watches));
+    watches_end(client);
     clock_timer_stop(loop_clock(client->loop), &client->curl_timer);
     clock_timer_stop(loop_clock(client->loop), &client->refused_timer);
     free(client);
