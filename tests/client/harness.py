@@ -139,13 +139,16 @@ class Postgres:
         # The path of a Unix socket has at most 107 bytes, so it is not below the build folder.
         self.socket = self._own(tempfile.mkdtemp(prefix="orderd-"))
         self.data = self._data_folder(folder)
-        self._run("initdb", "-D", str(self.data), "-U", "orderd", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
+        self._fill()
         self.folder = folder
         self.command = [str(self.binaries / "postgres"), "-D", str(self.data), "-k", str(self.socket),
                         "-c", "listen_addresses=", "-c", "max_connections=200", "-c", "random_page_cost=1.1"]
         for setting in settings:
             self.command += ["-c", setting]
         self.start()
+
+    def _fill(self):
+        self._run("initdb", "-D", str(self.data), "-U", "orderd", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
 
     def start(self):
         """Also again, after kill(): on the data that is there."""
@@ -211,6 +214,45 @@ class Postgres:
         self.process.stop(signal.SIGINT)  # its fast shutdown
         shutil.rmtree(self.socket, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
+
+
+class Standby(Postgres):
+    """A copy of another cluster that goes on copying, until it is promoted."""
+
+    def __init__(self, folder, primary):
+        self.primary = primary
+        super().__init__(folder, ["fsync=off"])
+
+    def _fill(self):
+        self._run("pg_basebackup", "-D", str(self.data), "-d", self.primary.url("postgres"), "-X", "stream",
+                  "-c", "fast", "-R", "-N")
+
+
+class MirroredPostgres:
+    """Two clusters: what the primary answers to a commit is on the standby already. In the place of a Postgres."""
+
+    def __init__(self, primary_folder, standby_folder):
+        self.primary = Postgres(primary_folder, ["fsync=off"])
+        self.standby = Standby(standby_folder, self.primary)
+        self.primary.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.primary.psql("postgres", "SELECT pg_reload_conf()")
+        wait_until(lambda: self.primary.psql("postgres", "SELECT sync_state FROM pg_stat_replication") == "sync",
+                   START_SECONDS, "the standby to be synchronous")
+
+    def create_database(self, name):
+        """Wherever one may write."""
+        self.primary.psql("postgres", f'CREATE DATABASE "{name}"')
+        return f"host={self.primary.socket},{self.standby.socket} user=orderd dbname={name} " \
+               "target_session_attrs=read-write"
+
+    def fail_over(self):
+        """The primary is gone, for good; the standby takes over."""
+        self.primary.kill()
+        self.standby.psql("postgres", "SELECT pg_promote()")
+
+    def stop(self):
+        self.standby.stop()
+        self.primary.stop()
 
 
 class Sandbox:
