@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -24,8 +25,8 @@ SOURCE_DIR = pathlib.Path(os.environ.get("SOURCE_DIR") or pathlib.Path(__file__)
 BUILD_DIR = pathlib.Path(os.environ.get("BUILD_DIR") or SOURCE_DIR / "build" / "asan")
 RUNS_DIR = BUILD_DIR / "runs"
 API_KEY = "sk_test_client_tests"
-START_SECONDS = 30
-STOP_SECONDS = 40
+START_SECONDS = 60
+STOP_SECONDS = 60
 
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|SUMMARY: \w+Sanitizer|runtime error:")
 
@@ -48,9 +49,12 @@ def wait_until(condition, seconds, what):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """One that nobody listens on, to be listened on later: below those that outgoing connections are given."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def has_not_ended(pid):
