@@ -337,11 +337,11 @@ static enum http_head_result read_framing(struct http_head *head, const char **o
     if (length_count > 0 && !read_length(length, &head->content_length))
         return HTTP_HEAD_INVALID;
     head->is_chunked = coding_count > 0;
-    head->expects_continue = expect_count > 0 && !head->is_1_0;
+    head->expects_continue = expectation != NULL && !head->is_1_0;
+    if (expectation == NULL || head->is_1_0)
+        return HTTP_HEAD_OK;
     *out_why = "the only expectation that can be met is 100-continue";
-    if (head->expects_continue && strcasecmp(expectation, "100-continue") != 0)
-        return HTTP_HEAD_EXPECTS_UNKNOWN;
-    return HTTP_HEAD_OK;
+    return strcasecmp(expectation, "100-continue") == 0 ? HTTP_HEAD_OK : HTTP_HEAD_EXPECTS_UNKNOWN;
 }
 
 /* ---- The second reader ------------------------------------------------------------------------ */
