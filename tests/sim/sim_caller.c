@@ -199,11 +199,12 @@ static void on_done(struct call *call)
     sim_tell(world, "client %u: %s is answered %s", client->index, method_names[it->method],
              error_is_set(&call->err) ? reason_name(call->err.reason) : "OK");
     note_created(client, it);
-    sim_check_answer(world,
-                     &(struct sim_answer){.method = it->method,
-                                          .call = call,
-                                          .order = is_about_its_order(it) ? order_of(client) : NULL,
-                                          .is_late = is_late});
+    sim_check_answer(
+        world, &(struct sim_answer){.method = it->method,
+                                    .call = call,
+                                    .order = is_about_its_order(it) ? order_of(client) : NULL,
+                                    .request_id = it->story == NULL ? "" : it->story->request_id,
+                                    .is_late = is_late});
     if (it->story != NULL && (it->method == SIM_METHOD_PROCESS || it->method == SIM_METHOD_PLACE))
         story_tell(world, it->story, call);
     if (it->is_main)
@@ -506,12 +507,13 @@ static void client_next(struct sim_client *client, const struct call *call)
     } else if (is_good) {
         if (!sim_chance(world, 250))
             return; /* otherwise it asks once more */
-    } else if (call != NULL && binds(call) && order_of(client) != NULL &&
+    } else if (call != NULL && (binds(call) || sim_chance(world, 400)) &&
+               order_of(client) != NULL &&
                sim_chance(world, world->profile->calls_max > 20 ? 900 : 500)) {
         process_anew(client);
     }
     client->calls_left--;
-    next_after_ms(client, sim_chance(world, 500) ? 50 : 3000);
+    next_after_ms(client, sim_chance(world, 600) ? 30 : 3000);
 }
 
 static void on_next(struct clock_timer *timer)

@@ -393,8 +393,15 @@ static bool is_cause(enum reason reason)
     return false;
 }
 
-/* The attempt that ended, or is being undone, for this reason; NULL: none did. */
-static const struct sim_attempt *attempt_of_cause(const struct sim_order *order, enum reason reason)
+static bool is_of_key(const struct sim_attempt *attempt, const char *request_id)
+{
+    return request_id[0] == '\0' ||
+           (attempt->request_id != NULL && strcmp(attempt->request_id, request_id) == 0);
+}
+
+/* The attempt of that key ("": any) that ended, or is being undone, for this reason; NULL: none did. */
+static const struct sim_attempt *attempt_of_cause(const struct sim_order *order, enum reason reason,
+                                                  const char *request_id)
 {
     for (int32_t i = order->attempt; i-- > 0;) {
         const struct sim_attempt *attempt = &order->attempts[i];
@@ -402,7 +409,7 @@ static const struct sim_attempt *attempt_of_cause(const struct sim_order *order,
         bool is_undone =
             is_last && (order->state == ORDER_REFUNDING || order->state == ORDER_RELEASING);
 
-        if (attempt->failure.reason == reason &&
+        if (attempt->failure.reason == reason && is_of_key(attempt, request_id) &&
             (attempt->outcome != ORDER_STATE_UNSPECIFIED || is_undone))
             return attempt;
     }
@@ -452,7 +459,8 @@ static const char *variant_of(const struct sim_world *world, const struct sim_an
     if (reason == REASON_FULFILLMENT_UNAVAILABLE && cause != NULL)
         return is_money_taken(world, order, cause) ? "charged" : "not charged";
     if (reason == REASON_DEADLINE_TOO_SHORT)
-        return order != NULL && attempt_of_cause(order, reason) != NULL ? "claimed" : "not claimed";
+        return order != NULL && attempt_of_cause(order, reason, "") != NULL ? "claimed"
+                                                                            : "not claimed";
     return "";
 }
 
@@ -465,7 +473,8 @@ static void check_process(struct sim_world *world, const struct sim_answer *answ
     if (reason == REASON_NONE) {
         check_confirmation(world, answer);
     } else if (is_cause(reason)) {
-        cause = answer->order == NULL ? NULL : attempt_of_cause(answer->order, reason);
+        cause = answer->order == NULL ? NULL
+                                      : attempt_of_cause(answer->order, reason, answer->request_id);
         if (cause == NULL)
             sim_fail(world, "V7", "%s was told of order %u, and is stored nowhere",
                      reason_name(reason), answer->order == NULL ? 0 : answer->order->index);

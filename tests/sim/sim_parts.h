@@ -103,7 +103,7 @@ struct sim_answer {
     enum sim_method method;
     const struct call *call;
     struct sim_order *order; /* what it is about; NULL: none */
-    const char *request_id;
-    bool is_late; /* after its deadline, though its worker never slept */
+    const char *request_id;  /* "": without a key */
+    bool is_late;            /* after its deadline, though its worker never slept */
 };
 void sim_check_answer(struct sim_world *world, const struct sim_answer *answer);
