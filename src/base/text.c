@@ -91,6 +91,17 @@ size_t text_cut(const char *text, size_t len)
     return len;
 }
 
+int text_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 void text_hex(char *out, const unsigned char *data, size_t size)
 {
     static const char digits[] = "0123456789abcdef";

@@ -16,3 +16,5 @@ bool text_is_visible_ascii(const char *text, size_t len_max);
 size_t text_cut(const char *text, size_t len);
 /* lowercase hex of `size` bytes into out[2 * size + 1]. */
 void text_hex(char *out, const unsigned char *data, size_t size);
+/* Of a hexadecimal digit in either case; -1 when it is none. */
+int text_hex_value(char c);

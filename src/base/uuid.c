@@ -39,24 +39,13 @@ void uuid_format(const struct uuid *uuid, char out[UUID_TEXT_SIZE])
     out[UUID_TEXT_SIZE - 1] = '\0';
 }
 
-static int digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool uuid_parse(const char *text, struct uuid *out_uuid)
 {
     struct uuid uuid = uuid_zero;
     size_t digit = 0;
 
     for (size_t i = 0; i < UUID_TEXT_SIZE - 1; i++) {
-        int value = digit_value(text[i]);
+        int value = text_hex_value(text[i]);
         if (is_dash_index(i) ? text[i] != '-' : value < 0)
             return false;
         if (is_dash_index(i))

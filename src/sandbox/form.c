@@ -1,19 +1,10 @@
 /* Form reading. Pure functions over bytes, no I/O. */
 #include "sandbox/form.h"
 
+#include "base/text.h"
+
 #include <jansson.h>
 #include <string.h>
-
-static int form_hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* Plain ASCII, nearly everything that comes, is known without building a string. */
 static bool form_is_utf8(const char *text, size_t len)
@@ -40,8 +31,8 @@ bool form_decode(char *text, bool plus_is_space)
         if (c == '+' && plus_is_space) {
             c = ' ';
         } else if (c == '%') {
-            int high = form_hex_digit(in[1]);
-            int low = high < 0 ? -1 : form_hex_digit(in[2]);
+            int high = text_hex_value(in[1]);
+            int low = high < 0 ? -1 : text_hex_value(in[2]);
             if (low < 0 || (high == 0 && low == 0))
                 return false;
             c = (char)(unsigned char)(high * 16 + low);

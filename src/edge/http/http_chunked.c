@@ -1,24 +1,15 @@
 /* The reader of chunked bodies, a state a kind of byte. */
 #include "edge/http/http_chunked.h"
 
+#include "base/text.h"
+
 enum {
     DIGITS_MAX = 6 /* 16 MiB: more than any body may have */
 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static enum http_chunked_state read_size(struct http_chunked *chunked, char c)
 {
-    int value = hex_value(c);
+    int value = text_hex_value(c);
 
     if (value < 0)
         return c == '\r' && chunked->digits > 0 ? HTTP_CHUNKED_SIZE_LF : HTTP_CHUNKED_INVALID;

@@ -1,22 +1,13 @@
 /* Decodes escapes once, and never twice. Not for splitting: that comes before. */
 #include "edge/transcode/percent.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
+#include "base/text.h"
 
 /* The byte behind "%xx"; -1 when it is none. */
 static int escape_value(const char *text, size_t len)
 {
-    const int high = len < 3 ? -1 : hex_value(text[1]);
-    const int low = len < 3 ? -1 : hex_value(text[2]);
+    const int high = len < 3 ? -1 : text_hex_value(text[1]);
+    const int low = len < 3 ? -1 : text_hex_value(text[2]);
 
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }

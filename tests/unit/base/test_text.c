@@ -1,6 +1,7 @@
 /* What counts as UTF-8, and where it may be cut. */
 #include "base/text.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,6 +87,18 @@ static void hex_is_lower_case(void **state)
     assert_string_equal(out, "001fabff");
 }
 
+static void a_hex_digit_has_its_value_in_either_case_and_nothing_else_has(void **state)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (int c = CHAR_MIN; c <= CHAR_MAX; c++) {
+        const char *found =
+            c == 0 ? NULL : strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+
+        assert_int_equal(text_hex_value((char)c), found == NULL ? -1 : found - digits);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +107,7 @@ int main(void)
         cmocka_unit_test(visible_ascii_has_neither_spaces_nor_more_than_allowed),
         cmocka_unit_test(a_cut_leaves_characters_whole),
         cmocka_unit_test(hex_is_lower_case),
+        cmocka_unit_test(a_hex_digit_has_its_value_in_either_case_and_nothing_else_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
