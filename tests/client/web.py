@@ -108,10 +108,11 @@ class Web:
         return Wire(self.port)
 
     def send(self, data):
-        """Bytes on a connection of their own; the first answer to them, and whether the server then closes."""
+        """Bytes on a connection of their own; the first answer to them, and whether the server closes, as it says."""
         with self.open() as wire:
             wire.send(data)
-            return wire.answer(), wire.is_closed()
+            answer = wire.answer()
+            return answer, answer.fields.get("connection") == "close" and wire.is_closed()
 
 
 class Wire:
