@@ -237,16 +237,18 @@ char *arena_strdup(struct arena *arena, const char *text)
 
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
+    struct block *block = arena->current;
+    char *room = (char *)block->data + block->used; /* where the text will be, if it fits */
     va_list args;
     char *text;
     int len;
 
     va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
+    len = vsnprintf(room, block->size - block->used, format, args);
     va_end(args);
     text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
-    if (text == NULL)
-        return NULL;
+    if (text == NULL || text == room)
+        return text;
     va_start(args, format);
     vsnprintf(text, (size_t)len + 1, format, args);
     va_end(args);

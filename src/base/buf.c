@@ -34,8 +34,8 @@ void buf_clear(struct buf *buf)
         buf->data[0] = '\0';
 }
 
-/* Room for `len` more bytes and the NUL behind them; doubles, but never beyond the maximum. */
-static bool buf_make_room(struct buf *buf, size_t len)
+/* Doubles, but never beyond the maximum. */
+bool buf_grow(struct buf *buf, size_t len)
 {
     size_t size = MAX_OF(buf->size, FIRST_SIZE);
     char *data;
@@ -60,53 +60,25 @@ static bool buf_make_room(struct buf *buf, size_t len)
     return true;
 }
 
-char *buf_reserve(struct buf *buf, size_t len)
-{
-    char *start;
-
-    if (!buf_make_room(buf, len))
-        return NULL;
-    start = buf->data + buf->len;
-    buf->len += len;
-    buf->data[buf->len] = '\0';
-    return start;
-}
-
-bool buf_put(struct buf *buf, const void *data, size_t len)
-{
-    char *start = buf_reserve(buf, len);
-
-    if (start == NULL)
-        return false;
-    if (len > 0)
-        memcpy(start, data, len);
-    return true;
-}
-
-bool buf_put_str(struct buf *buf, const char *text)
-{
-    return buf_put(buf, text, strlen(text));
-}
-
-bool buf_put_char(struct buf *buf, char c)
-{
-    return buf_put(buf, &c, 1);
-}
-
 bool buf_printf(struct buf *buf, const char *format, ...)
 {
+    size_t room = buf->size - buf->len;
     va_list args;
     char *start;
     int len;
 
     va_start(args, format);
-    len = vsnprintf(NULL, 0, format, args);
+    len = vsnprintf(room == 0 ? NULL : buf->data + buf->len, room, format, args);
     va_end(args);
     start = len < 0 ? NULL : buf_reserve(buf, (size_t)len);
     if (start == NULL) {
+        if (room > 0)
+            buf->data[buf->len] = '\0';
         buf->failed = true;
         return false;
     }
+    if ((size_t)len < room)
+        return true;
     va_start(args, format);
     vsnprintf(start, (size_t)len + 1, format, args);
     va_end(args);

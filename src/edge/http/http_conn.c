@@ -25,9 +25,12 @@ enum {
     JOINED_SIZE_MAX = 4 * 1024, /* bodies are copied behind their head: one part costs less */
     HEAD_SIZE_USUAL = 600,      /* of a reply; a larger one only costs a realloc */
     REQUESTS_PER_TURN = 16,     /* of one connection; then others have their turn */
+    SPARE_SIZE_MAX = 8 * 1024,  /* of a buffer that the next reply will use */
     REPLY_MS_MAX =
         5 * 60 * 1000, /* to take a reply: the largest at 7 kB a second. Not of streams */
 };
+
+#define NEVER_MS INT64_MAX
 
 enum conn_state {
     CONN_IDLE,      /* nothing of a request has come */
@@ -60,6 +63,8 @@ struct http_conn {
     int fd;
     enum conn_state state;
     int64_t since_ms; /* of the state */
+    int64_t until_ms; /* when its time is over */
+    int64_t timer_ms; /* what the timer is set for, which may be earlier */
     bool is_reading;  /* the read event is added */
     bool is_at_end;   /* the client will send no more */
     bool is_feeding;  /* use_bytes is on the stack */
@@ -101,34 +106,44 @@ static struct clock *clock_of(const struct http_conn *conn)
     return conn->conns->clock;
 }
 
-/* At the beginning of a state, and when a byte has come or gone. */
-static void restart_timer(struct http_conn *conn)
+static void set_timer(struct http_conn *conn, int64_t now_ms)
+{
+    conn->timer_ms = conn->until_ms;
+    clock_timer_start(clock_of(conn), &conn->timer, MAX_OF(conn->until_ms - now_ms, 0));
+}
+
+/* At the beginning of a state, and when a byte has come or gone. A timer that is set for earlier stands: it
+ * finds that there is time left. So usually a request moves none. */
+static void renew_time(struct http_conn *conn)
 {
     int64_t whole_ms = times[conn->state].whole_ms, silent_ms = times[conn->state].silent_ms;
-    int64_t left_ms = conn->since_ms + whole_ms - clock_now_ms(clock_of(conn));
+    int64_t now_ms = clock_now_ms(clock_of(conn));
 
-    if (whole_ms == 0 || (silent_ms > 0 && silent_ms < left_ms))
-        left_ms = silent_ms;
-    if (whole_ms > 0 || silent_ms > 0)
-        clock_timer_start(clock_of(conn), &conn->timer, MAX_OF(left_ms, 0));
-    else
-        clock_timer_stop(clock_of(conn), &conn->timer);
+    conn->until_ms = whole_ms > 0 ? conn->since_ms + whole_ms : NEVER_MS;
+    if (silent_ms > 0)
+        conn->until_ms = MIN_OF(conn->until_ms, now_ms + silent_ms);
+    if (conn->until_ms < NEVER_MS && (!conn->timer.pending || conn->timer_ms > conn->until_ms))
+        set_timer(conn, now_ms);
 }
 
 static void conn_move(struct http_conn *conn, enum conn_state state)
 {
     conn->state = state;
     conn->since_ms = clock_now_ms(clock_of(conn));
-    restart_timer(conn);
+    renew_time(conn);
 }
 
 static void on_time(struct clock_timer *timer)
 {
     struct http_conn *conn = CONTAINER_OF(timer, struct http_conn, timer);
+    int64_t now_ms = clock_now_ms(clock_of(conn));
 
-    /* A stream with nothing to send does not owe anything. */
-    if (conn->state == CONN_STREAMING && conn->out.len == conn->sent_size)
-        restart_timer(conn);
+    if (conn->until_ms == NEVER_MS)
+        return;
+    if (now_ms < conn->until_ms)
+        set_timer(conn, now_ms);
+    else if (conn->state == CONN_STREAMING && conn->out.len == conn->sent_size)
+        renew_time(conn); /* nothing to send: it does not owe anything */
     else
         conn_close(conn);
 }
@@ -156,13 +171,27 @@ static void request_free(struct http_request *request)
     arena_free(request->arena);
 }
 
+/* One buffer is kept for the next reply: usually there is one at a time. */
+static void free_out(struct http_conn *conn)
+{
+    struct buf *spare = &conn->conns->spare;
+
+    if (spare->data == NULL && conn->out.size <= SPARE_SIZE_MAX) {
+        *spare = conn->out;
+        buf_clear(spare);
+    } else {
+        buf_deinit(&conn->out);
+    }
+    buf_init(&conn->out, OUT_SIZE_MAX);
+}
+
 /* The reply has left: the next request, or the end. */
 static void conn_replied(struct http_conn *conn)
 {
     request_free(conn->request);
     conn->request = NULL;
     buf_deinit(&conn->body);
-    buf_deinit(&conn->out);
+    free_out(conn);
     conn->sent_size = conn->out_body_size = 0;
     conn->is_chunked = conn->stream_ends = false;
     if (!conn->ends) {
@@ -349,6 +378,8 @@ static size_t take_head(struct http_conn *conn, const char *bytes, size_t size)
     const char *why = NULL;
 
     if (head_size == 0) {
+        if (conn->state == CONN_IDLE)
+            conn_move(conn, CONN_HEAD);
         result = http_head_check_size(bytes, size);
         if (result == HTTP_HEAD_OK && !http_head_may_go_on(bytes, size, conn->head_seen)) {
             result = HTTP_HEAD_INVALID;
@@ -392,7 +423,6 @@ static size_t conn_take(struct http_conn *conn, const char *bytes, size_t size)
         blank = blank_size(bytes, size);
         if (blank == size)
             return blank == 2 ? blank : 0; /* its other half must come */
-        conn_move(conn, CONN_HEAD);
     }
     return blank + take_head(conn, bytes + blank, size - blank);
 }
@@ -504,7 +534,7 @@ static void on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
     else if (size == 0)
         conn_end(conn);
     else if (conn->state == CONN_LINGERING)
-        restart_timer(conn);
+        renew_time(conn);
     else
         conn_receive(conn, conn->conns->scratch, (size_t)size);
 }
@@ -555,6 +585,7 @@ static void stream_sent(struct http_conn *conn)
         conn_replied(conn);
         return;
     }
+    renew_time(conn);
     conn->ready_due = true;
     go_on_soon(conn);
 }
@@ -580,6 +611,7 @@ static void conn_send(struct http_conn *conn)
             continue;
         if (sent < 0 && errno == EAGAIN) {
             event_add(&conn->write_event, NULL);
+            renew_time(conn);
             return;
         }
         if (sent < 0) {
@@ -587,7 +619,6 @@ static void conn_send(struct http_conn *conn)
             return;
         }
         conn->sent_size += (size_t)sent;
-        restart_timer(conn);
     }
     if (conn->state == CONN_STREAMING)
         stream_sent(conn);
@@ -705,6 +736,7 @@ bool http_conns_init(struct http_conns *conns)
     LIST_INIT(&conns->list);
     LIST_INIT(&conns->closed);
     conns->sweep.on_time = on_sweep;
+    buf_init(&conns->spare, OUT_SIZE_MAX);
     conns->scratch = malloc(SCRATCH_SIZE);
     return conns->scratch != NULL;
 }
@@ -720,6 +752,7 @@ void http_conns_deinit(struct http_conns *conns)
     http_conns_close_all(conns);
     clock_timer_stop(conns->clock, &conns->sweep);
     free_closed(conns);
+    buf_deinit(&conns->spare);
     free(conns->scratch);
     conns->scratch = NULL;
 }
@@ -755,10 +788,12 @@ static const char *date_of(struct http_conns *conns)
 }
 
 /* Room for a head, and for a body that is joined to it, at once instead of by doubling. */
-static void make_room(struct buf *out, size_t body_size)
+static void make_room(struct http_conn *conn, size_t body_size)
 {
-    if (buf_reserve(out, HEAD_SIZE_USUAL + body_size) != NULL)
-        buf_clear(out);
+    conn->out = conn->conns->spare;
+    buf_init(&conn->conns->spare, OUT_SIZE_MAX);
+    if (buf_reserve(&conn->out, HEAD_SIZE_USUAL + body_size) != NULL)
+        buf_clear(&conn->out);
 }
 
 void http_reply(struct http_request *request, const struct http_reply *reply)
@@ -774,8 +809,7 @@ void http_reply(struct http_request *request, const struct http_reply *reply)
     }
     assert(conn->state == CONN_HANDLING);
     conn_move(conn, CONN_SENDING);
-    buf_init(&conn->out, OUT_SIZE_MAX);
-    make_room(&conn->out, is_joined ? body_size : 0);
+    make_room(conn, is_joined ? body_size : 0);
     if (!http_reply_head_write(&conn->out, reply, date_of(conn->conns), HTTP_FRAMING_SIZE,
                                conn->ends) ||
         (is_joined && !buf_put(&conn->out, reply->body, body_size))) {

@@ -15,6 +15,7 @@
  * could not tell such a client from one that has gone, ends. Belongs to its loop. */
 #pragma once
 
+#include "base/buf.h"
 #include "edge/http/http_request.h"
 #include "port/clock.h"
 #include "runtime/loop.h"
@@ -44,7 +45,8 @@ struct http_conns {
     void *arg;
     /* of http_conns_init */
     char *scratch;
-    char date[40]; /* the field Date, of date_s */
+    struct buf spare; /* for the next reply */
+    char date[40];    /* the field Date, of date_s */
     int64_t date_s;
 };
 

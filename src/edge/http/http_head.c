@@ -10,10 +10,13 @@
 
 size_t http_head_size(const char *bytes, size_t size, size_t seen)
 {
-    size_t from = seen < 3 ? 0 : seen - 3; /* the end may have begun there */
-    const char *end = size <= from ? NULL : memmem(bytes + from, size - from, "\r\n\r\n", 4);
+    const char *end = bytes + size, *lf = bytes + MIN_OF(seen, size);
 
-    return end == NULL ? 0 : (size_t)(end - bytes) + 4;
+    for (; (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++) {
+        if (lf - bytes >= 3 && memcmp(lf - 3, "\r\n\r", 3) == 0)
+            return (size_t)(lf - bytes) + 1;
+    }
+    return 0;
 }
 
 enum http_head_result http_head_check_size(const char *bytes, size_t size)
@@ -28,10 +31,14 @@ enum http_head_result http_head_check_size(const char *bytes, size_t size)
 
 /* ---- Characters ------------------------------------------------------------------------------- */
 
+static bool is_letter_or_digit(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+}
+
 static bool is_token_char(unsigned char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return is_letter_or_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 /* A fragment is the browser's own business, and is not sent. */
@@ -70,7 +77,8 @@ static bool all_are(const char *text, size_t size, bool (*is_char)(unsigned char
 /* Of a registered name or an IPv4 address (RFC 3986). */
 static bool is_host_char(unsigned char c)
 {
-    return c > 0x20 && c < 0x7f && strchr("\"#/:<>?@[\\]^`{|}", c) == NULL;
+    return is_letter_or_digit(c) || c == '.' ||
+           (c > 0x20 && c < 0x7f && strchr("\"#/:<>?@[\\]^`{|}", c) == NULL);
 }
 
 static bool is_address_char(unsigned char c)
@@ -142,9 +150,10 @@ static void set_method(struct http_head *head, const char *name, size_t size)
 {
     head->method = REQUEST_OTHER;
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
-        if (strlen(methods[i].name) == size && memcmp(methods[i].name, name, size) == 0) {
+        if (strncmp(methods[i].name, name, size) == 0 && methods[i].name[size] == '\0') {
             head->method = methods[i].method;
             head->is_head = methods[i].is_head;
+            return;
         }
     }
 }
@@ -157,7 +166,8 @@ static bool set_target(struct http_head *head, const char *target, size_t size, 
 
     if (text == NULL)
         return false;
-    if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) {
+    if (text[0] != '/' &&
+        (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0)) {
         size_t host_size;
 
         text = strstr(text, "://") + 3;
@@ -266,7 +276,7 @@ static enum http_head_result read_fields(struct http_head *head, const char *at,
     *out_why = "the header fields are larger than allowed";
     if ((size_t)(end - at) > HTTP_FIELDS_SIZE_MAX + 2)
         return HTTP_HEAD_TOO_LARGE;
-    head->fields = arena_array(arena, HTTP_FIELDS_MAX, sizeof(*head->fields));
+    head->fields = arena_alloc(arena, HTTP_FIELDS_MAX * sizeof(*head->fields));
     if (head->fields == NULL)
         return HTTP_HEAD_NO_MEMORY;
     for (;;) {

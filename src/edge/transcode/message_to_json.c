@@ -35,34 +35,56 @@ static void write_message(struct writer *writer, const struct message_shape *sha
 
 /* ---- Scalars ----------------------------------------------------------------------------------- */
 
-/* How much at the start can be copied as it is, by steps of eight bytes: none of them is a control
- * character, a quote, a backslash or beyond ASCII. Each of these sets the highest bit of its byte in one
- * of the four terms; a borrow may do so too, behind such a byte, where it does not matter. */
-static size_t plain_len(const char *text, size_t len)
+/* Whether none of eight bytes is a control character, a quote, a backslash or beyond ASCII. Each of these
+ * sets the highest bit of its byte in one of the four terms; a borrow may do so too, above such a byte,
+ * where it does not matter. */
+static bool are_plain(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-    uint64_t word;
-    size_t at = 0;
+    const uint64_t quotes = (word ^ ones * '"') - ones;
+    const uint64_t backslashes = (word ^ ones * '\\') - ones;
 
-    for (; len - at >= sizeof(word); at += sizeof(word)) {
-        memcpy(&word, text + at, sizeof(word));
-        const uint64_t quotes = (word ^ ones * '"') - ones;
-        const uint64_t backslashes = (word ^ ones * '\\') - ones;
-        if ((((word - ones * ' ') | quotes | backslashes | word) & highs) != 0)
-            break;
+    return (((word - ones * ' ') | quotes | backslashes | word) & highs) == 0;
+}
+
+/* Whether the text can be copied as it is: looked at by eight bytes, the last of which may have been seen. */
+static bool is_plain(const char *text, size_t len)
+{
+    uint64_t word = UINT64_C(0x2020202020202020);
+
+    if (len < sizeof(word)) {
+        memcpy(&word, text, len);
+        return are_plain(word);
     }
-    return at;
+    for (size_t at = 0; at < len - sizeof(word); at += sizeof(word)) {
+        memcpy(&word, text + at, sizeof(word));
+        if (!are_plain(word))
+            return false;
+    }
+    memcpy(&word, text + len - sizeof(word), sizeof(word));
+    return are_plain(word);
+}
+
+static void write_quoted(struct writer *writer, const char *text, size_t len)
+{
+    char *out = buf_reserve(writer->buf, len + 2);
+
+    if (out == NULL)
+        return;
+    out[0] = out[len + 1] = '"';
+    memcpy(out + 1, text, len);
 }
 
 static void write_string(struct writer *writer, const char *text)
 {
-    const size_t len = text == NULL ? 0 : strlen(text), plain = plain_len(text, len);
+    const size_t len = text == NULL ? 0 : strlen(text);
 
-    buf_put_char(writer->buf, '"');
-    if (len > 0) {
-        buf_put(writer->buf, text, plain);
-        buf_put_json_text(writer->buf, text + plain, len - plain);
+    if (len == 0 || is_plain(text, len)) {
+        write_quoted(writer, len == 0 ? "" : text, len);
+        return;
     }
+    buf_put_char(writer->buf, '"');
+    buf_put_json_text(writer->buf, text, len);
     buf_put_char(writer->buf, '"');
 }
 
@@ -183,9 +205,7 @@ static void write_text(struct writer *writer, const char *text, size_t len)
         writer->buf->failed = true;
         return;
     }
-    buf_put_char(writer->buf, '"');
-    buf_put(writer->buf, text, len);
-    buf_put_char(writer->buf, '"');
+    write_quoted(writer, text, len);
 }
 
 static void write_timestamp(struct writer *writer, const ProtobufCMessage *message)
