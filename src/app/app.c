@@ -283,7 +283,8 @@ static enum status build_http_door(struct app *app, struct error *err)
         has_memory = worker_init_gateway(&app->workers[i], app->site, &workers[i]);
     }
     const struct http_door_config door = {.address = config->http_addr,
-                                          .connections_max = app->http_connections_max};
+                                          .connections_max = app->http_connections_max,
+                                          .site = app->site};
     enum status status =
         has_memory          ? http_door_new(&door, workers, app->worker_count, &app->http_door, err)
         : error_is_set(err) ? err->status

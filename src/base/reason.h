@@ -83,6 +83,7 @@ enum retry_policy {
     X(TOO_MANY_CALLS,                RESOURCE_EXHAUSTED,  RETRY_AFTER,  "too many calls in flight") \
     X(TOO_MANY_ORDERS,               RESOURCE_EXHAUSTED,  RETRY_AFTER,  "too many orders under way") \
     X(TOO_MANY_WATCHERS,             RESOURCE_EXHAUSTED,  RETRY_AFTER,  "too many watchers") \
+    X(TOO_MANY_CONNECTIONS,          RESOURCE_EXHAUSTED,  RETRY_AFTER,  "too many connections") \
     X(OUT_OF_MEMORY,                 RESOURCE_EXHAUSTED,  RETRY_AFTER,  "the call needs more memory than it may use") \
     X(SHUTTING_DOWN,                 UNAVAILABLE,         RETRY_AFTER,  "the server is shutting down") \
     X(SERVICE_UNKNOWN,               NOT_FOUND,           RETRY_SILENT, "there is no such service") \

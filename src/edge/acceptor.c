@@ -3,6 +3,7 @@
 #include "edge/acceptor.h"
 
 #include "base/macros.h"
+#include "edge/farewell.h"
 #include "observe/log.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@
 
 enum {
     ACCEPTS_PER_TURN = 64, /* then the loop's other work has its turn */
+    WORDS_SIZE_MAX = 2048,
     PAUSE_MS = 100,        /* after an error that accepting again at once would only repeat */
     KEEPALIVE_IDLE_S = 60, /* a dead peer is noticed after 60 s + 6 * 10 s */
     KEEPALIVE_INTERVAL_S = 10,
@@ -28,6 +30,7 @@ struct acceptor {
     struct acceptor_config config;
     struct event *event;
     struct clock_timer pause;
+    struct farewell farewell;
     int spare_fd; /* given up for a moment when there is no other left; -1: it was lost */
 };
 
@@ -41,10 +44,19 @@ static int open_spare(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void refuse(const struct acceptor *acceptor, int fd)
+static void refuse(struct acceptor *acceptor, int fd)
 {
-    close(fd);
+    struct buf words;
+
     metrics_add(acceptor->config.refused, 0, 1);
+    if (acceptor->config.refuse == NULL) {
+        close(fd);
+        return;
+    }
+    buf_init(&words, WORDS_SIZE_MAX);
+    acceptor->config.refuse(acceptor->config.arg, &words);
+    farewell_say(&acceptor->farewell, fd, words.data, words.failed ? 0 : words.len);
+    buf_deinit(&words);
 }
 
 /* Options fail only when the peer has gone already, which its reader will notice. */
@@ -88,7 +100,8 @@ static bool refuse_with_spare(struct acceptor *acceptor)
     close(acceptor->spare_fd);
     fd = acceptor->config.accept(acceptor->config.listen_fd);
     if (fd >= 0) {
-        refuse(acceptor, fd);
+        close(fd);
+        metrics_add(acceptor->config.refused, 0, 1);
     }
     acceptor->spare_fd = open_spare();
     return fd >= 0 && acceptor->spare_fd >= 0;
@@ -158,6 +171,7 @@ struct acceptor *acceptor_new(const struct acceptor_config *config)
         acceptor->config.accept = accept_socket;
     }
     acceptor->pause.on_time = on_pause_over;
+    farewell_init(&acceptor->farewell, config->clock);
     acceptor->spare_fd = open_spare();
     acceptor->event =
         event_new(config->base, config->listen_fd, EV_READ | EV_PERSIST, on_readable, acceptor);
@@ -176,6 +190,7 @@ void acceptor_start(struct acceptor *acceptor)
 void acceptor_stop(struct acceptor *acceptor)
 {
     clock_timer_stop(acceptor->config.clock, &acceptor->pause);
+    farewell_deinit(&acceptor->farewell);
     if (acceptor->event != NULL) {
         event_free(acceptor->event);
         acceptor->event = NULL;

@@ -1,9 +1,11 @@
 /* Accepts the connections of a port under a limit, and goes on when descriptors have run out: a spare
- * one makes room to accept a connection and to tell its peer by closing it.
+ * one makes room to accept a connection and to tell its peer by closing it. One that finds no room under
+ * the limit is told why.
  *
  * Belongs to its loop. */
 #pragma once
 
+#include "base/buf.h"
 #include "observe/metrics.h"
 #include "port/clock.h"
 
@@ -19,6 +21,8 @@ struct acceptor_config {
     int listen_fd; /* given: closed by stop, or free */
     /* Whether one more connection may be held just now. */
     bool (*has_room)(void *arg);
+    /* Writes what one that finds no room is told before it is closed. May be NULL. */
+    void (*refuse)(void *arg, struct buf *words);
     /* Takes a connected, non-blocking socket, which it owns from now on. */
     void (*take)(void *arg, int fd);
     void *arg;

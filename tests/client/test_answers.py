@@ -207,6 +207,7 @@ ELSEWHERE = {
     ("RESOURCE_EXHAUSTED", "STORE_OVERLOADED"): "unit/store/test_pg_batch.c",
     ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"): "client/test_protocol.py",
     ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS"): "integration/test_grpc_door.c",
+    ("RESOURCE_EXHAUSTED", "TOO_MANY_CONNECTIONS"): "client/test_http.py",
     ("RESOURCE_EXHAUSTED", "TOO_MANY_WATCHERS"): "integration/test_grpc_door_streams.c",
     ("RESOURCE_EXHAUSTED", "OUT_OF_MEMORY"): "unit/service/test_order_service.c",
     ("UNAVAILABLE", "SHUTTING_DOWN"): "integration/test_grpc_door.c",

@@ -485,7 +485,7 @@ def test_a_body_is_asked_for(web, product):
 
 
 def test_connections_have_a_limit(own_orderd):
-    """Who comes beyond it is hung up on; a place that is free is given again."""
+    """Who comes beyond it is told so, whatever he asks, and hung up on; a place that is free is given again."""
     web = Web(own_orderd(MAX_CONNECTIONS="3").http_port)
 
     def is_served(wire):
@@ -497,8 +497,14 @@ def test_connections_have_a_limit(own_orderd):
     with contextlib.ExitStack() as stack:
         wires = [stack.enter_context(web.open()) for _ in range(3)]
         assert all(is_served(wire) for wire in wires)
-        with web.open() as wire:
-            assert not is_served(wire)
+        for request in (get("/v1/products"), get("/"), "nonsense"):
+            with web.open() as wire:
+                wire.send(request)
+                answer = wire.answer()
+                assert (answer.status, answer.reason) == (429, "TOO_MANY_CONNECTIONS")
+                assert answer.error["status"] == "RESOURCE_EXHAUSTED"
+                assert (answer.fields["retry-after"], answer.fields["connection"]) == ("1", "close")
+                assert "date" in answer.fields and wire.is_closed()
         wires[0].close()
 
         def has_place():

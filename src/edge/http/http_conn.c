@@ -775,7 +775,7 @@ void http_conns_drain(struct http_conns *conns)
 /* ---- Replies ---------------------------------------------------------------------------------- */
 
 /* Written once a second. */
-static const char *date_of(struct http_conns *conns)
+const char *http_conns_date(struct http_conns *conns)
 {
     time_t now = time(NULL);
     struct tm tm;
@@ -810,7 +810,7 @@ void http_reply(struct http_request *request, const struct http_reply *reply)
     assert(conn->state == CONN_HANDLING);
     conn_move(conn, CONN_SENDING);
     make_room(conn, is_joined ? body_size : 0);
-    if (!http_reply_head_write(&conn->out, reply, date_of(conn->conns), HTTP_FRAMING_SIZE,
+    if (!http_reply_head_write(&conn->out, reply, http_conns_date(conn->conns), HTTP_FRAMING_SIZE,
                                conn->ends) ||
         (is_joined && !buf_put(&conn->out, reply->body, body_size))) {
         conn_close(conn);
@@ -833,7 +833,7 @@ void http_stream_begin(struct http_request *request, const struct http_reply *he
     conn->ends |= conn->head.is_1_0; /* its end is that of the connection */
     conn_move(conn, CONN_STREAMING);
     buf_init(&conn->out, OUT_SIZE_MAX);
-    if (http_reply_head_write(&conn->out, head, date_of(conn->conns),
+    if (http_reply_head_write(&conn->out, head, http_conns_date(conn->conns),
                               conn->is_chunked ? HTTP_FRAMING_CHUNKED : HTTP_FRAMING_END,
                               conn->ends)) {
         conn->is_chunked &= !request->is_head; /* no piece follows, nor the end of them */

@@ -59,5 +59,8 @@ void http_conns_close_all(struct http_conns *conns);
 /* Closes those that are idle; the others when they have replied. */
 void http_conns_drain(struct http_conns *conns);
 
+/* Now, as the field Date has it. */
+const char *http_conns_date(struct http_conns *conns);
+
 /* Takes the socket, which it closes in the end. False: out of memory, and it is closed. */
 bool http_conn_open(struct http_conns *conns, int fd);

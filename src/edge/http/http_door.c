@@ -3,11 +3,14 @@
 
 #include "edge/acceptor.h"
 #include "edge/http/http_conn.h"
+#include "edge/http/http_error.h"
+#include "edge/http/http_reply_head.h"
 #include "edge/listen_socket.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct door_worker {
@@ -21,6 +24,7 @@ struct door_worker {
 struct http_door {
     struct acceptor *acceptor;
     uint32_t connections_max;
+    char *refusal;                /* the body for those beyond them, or NULL */
     atomic_uint connection_count; /* also of those on their way to a worker */
     uint16_t port;
     uint32_t worker_count;
@@ -69,6 +73,24 @@ static bool has_room(void *arg)
 
     return atomic_load_explicit(&door->connection_count, memory_order_relaxed) <
            door->connections_max;
+}
+
+/* Whatever it would have asked for. */
+static void refuse(void *arg, struct buf *words)
+{
+    static const struct http_field fields[] = {{"retry-after", "1"}};
+    struct http_door *door = arg;
+
+    if (door->refusal == NULL)
+        return;
+    http_reply_head_write(words,
+                          &(struct http_reply){.status = 429,
+                                               .content_type = "application/json",
+                                               .fields = fields,
+                                               .field_count = COUNT_OF(fields),
+                                               .body_size = strlen(door->refusal)},
+                          http_conns_date(&door->workers[0].conns), HTTP_FRAMING_SIZE, true);
+    buf_put_str(words, door->refusal);
 }
 
 static void take(void *arg, int fd)
@@ -184,6 +206,7 @@ static enum status listen_on(struct http_door *door, const struct http_door_conf
         .base = loop_base(loop),
         .clock = loop_clock(loop),
         .has_room = has_room,
+        .refuse = refuse,
         .take = take,
         .arg = door,
         .refused = METRIC_HTTP_CONNECTIONS_REFUSED,
@@ -213,6 +236,11 @@ enum status http_door_new(const struct http_door_config *config,
             http_door_free(door);
             return error_set(err, REASON_OUT_OF_MEMORY);
         }
+    }
+    door->refusal = config->site == NULL ? NULL : http_error_refusal(config->site);
+    if (config->site != NULL && door->refusal == NULL) {
+        http_door_free(door);
+        return error_set(err, REASON_OUT_OF_MEMORY);
     }
     status = listen_on(door, config, err);
     if (status != STATUS_OK) {
@@ -245,5 +273,6 @@ void http_door_free(struct http_door *door)
         clock_timer_stop(loop_clock(worker->conns.loop), &door->drain_timer);
         http_conns_deinit(&worker->conns);
     }
+    free(door->refusal);
     free(door);
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "edge/http/http_request.h"
+#include "edge/http/http_site.h"
 #include "runtime/loop.h"
 
 #include <stdbool.h>
@@ -25,6 +26,8 @@ struct http_door_worker {
 struct http_door_config {
     const char *address;      /* "0.0.0.0:8080" */
     uint32_t connections_max; /* of all workers */
+    const struct http_site
+        *site; /* for the words to who comes beyond them. NULL: nothing is said */
 };
 
 struct http_door;

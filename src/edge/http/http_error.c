@@ -72,3 +72,21 @@ const char *http_error_write(const struct http_site *site, const struct error *e
     *http_status = status_http(STATUS_RESOURCE_EXHAUSTED);
     return no_memory;
 }
+
+char *http_error_refusal(const struct http_site *site)
+{
+    struct arena *arena = arena_new(LIMIT_ARENA_SIZE);
+    struct error err = {0};
+    char *copy = NULL;
+
+    if (arena != NULL) {
+        int status;
+        size_t size;
+
+        error_set(&err, REASON_TOO_MANY_CONNECTIONS);
+        status = http_error_status(&err, false);
+        copy = strdup(http_error_write(site, &err, &status, arena, &size));
+    }
+    arena_free(arena);
+    return copy;
+}

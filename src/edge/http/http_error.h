@@ -14,5 +14,8 @@ int http_error_status(const struct error *err, bool has_if_match);
 const char *http_error_write(const struct http_site *site, const struct error *err,
                              int *http_status, struct arena *arena, size_t *out_size);
 
+/* The body for one that gets no connection, on the heap; NULL without memory. */
+char *http_error_refusal(const struct http_site *site) NODISCARD;
+
 /* What the connection could not read: the reason of a refusal with that status. */
 enum reason http_error_reason(int refused_status);

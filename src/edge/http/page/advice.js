@@ -23,6 +23,7 @@ const rows = {
     STORE_OVERLOADED: ["The shop is busy", "Nothing was changed. Try again."],
     TOO_MANY_CALLS: ["The shop is busy", "Nothing was changed. Try again."],
     TOO_MANY_ORDERS: ["The shop is busy", "Nothing was changed. Try again."],
+    TOO_MANY_CONNECTIONS: ["The shop is busy", "Nothing was changed. Try again."],
     TOO_MANY_WATCHERS: ["Too many people watch orders", "The order goes on; reload to see how it is."],
     SHUTTING_DOWN: ["The shop is being restarted", "Try again."],
     RESERVATION_OUTCOME_UNKNOWN: ["It takes longer than usual",
