@@ -8,6 +8,7 @@
 #include "app/app.h"
 
 #include "app/desk.h"
+#include "app/heap.h"
 #include "app/observer.h"
 #include "app/schema.h"
 #include "app/worker.h"
@@ -20,7 +21,6 @@
 
 #include <assert.h>
 #include <event2/event.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -62,6 +62,7 @@ struct app {
     struct http_admin *admin;
     struct event *signals[SIGNAL_COUNT];
     struct clock_timer tick;
+    struct heap heap;
     struct clock_timer leave; /* the delay, then the bound on settling */
     unsigned down_ticks;
     bool is_serving; /* what health says */
@@ -369,6 +370,7 @@ static enum status app_build(struct app *app, struct error *err)
     }
     app->tick.on_time = on_tick;
     clock_timer_start(loop_clock(app->loop), &app->tick, 0);
+    heap_start(&app->heap, loop_clock(app->loop));
     grpc_door_start(app->door);
     http_door_start(app->http_door);
     log_write(LOG_INFO, "orderd %s listens: grpc port %u, admin port %u, http port %u, %u workers",
@@ -397,6 +399,7 @@ static void app_deinit(struct app *app)
     }
     if (app->loop != NULL) {
         clock_timer_stop(loop_clock(app->loop), &app->tick);
+        heap_stop(&app->heap);
     }
     for (uint32_t i = 0; i < app->worker_count; i++) {
         worker_deinit(&app->workers[i]);
@@ -405,19 +408,11 @@ static void app_deinit(struct app *app)
     http_site_free(app->site);
 }
 
-/* One heap for each worker and one for all threads of gRPC: with one for each thread, as is usual,
- * memory that one of them freed stays out of reach of the others. Only the size is at stake, so
- * that it may fail. */
-static void limit_heaps(const struct config *config)
-{
-    (void)mallopt(M_ARENA_MAX, (int)config->workers + 1);
-}
-
 int app_run(const struct config *config)
 {
     struct app app = {.config = config};
     struct error err = {0};
-    limit_heaps(config);
+    heap_limit((uint32_t)config->workers);
     log_configure((enum log_level)config->log_level, (enum log_format)config->log_format,
                   STDERR_FILENO);
     if (app_build(&app, &err)) {

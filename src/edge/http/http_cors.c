@@ -38,10 +38,11 @@ static const char *allowed_origin(const struct http_exchange *exchange)
 
 void http_cors_add(struct http_exchange *exchange)
 {
-    const char *origin = allowed_origin(exchange);
+    const char *origin;
 
     if (exchange->site->origins[0] == '\0')
         return;
+    origin = allowed_origin(exchange);
     http_answer_field(exchange, "vary", "origin");
     if (origin == NULL)
         return;

@@ -31,25 +31,41 @@ enum http_head_result http_head_check_size(const char *bytes, size_t size)
 
 /* ---- Characters ------------------------------------------------------------------------------- */
 
-static bool is_letter_or_digit(unsigned char c)
+/* Of a name (a token), of a target (visible; a fragment is the browser's own business, and is not sent), of a
+ * value, of a registered name or an IPv4 address (RFC 3986), and digits. */
+enum char_class {
+    TOKEN = 1,
+    TARGET = 2,
+    VALUE = 4,
+    HOST = 8,
+    DIGIT = 16
+};
+
+/* clang-format off */
+static const unsigned char classes[128] = {
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  4,  0,  0,  0,  0,  0,  0,
+     0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
+     4, 15,  6,  5, 15, 15, 15, 15, 14, 14, 15, 15, 14, 15, 15,  6,
+    31, 31, 31, 31, 31, 31, 31, 31, 31, 31,  6, 14,  6, 14,  6,  6,
+     6, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  6,  6,  7, 15,
+     7, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  7,  6, 15,  0,
+};
+/* clang-format on */
+
+static bool is_char(unsigned char c, enum char_class class)
 {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+    return c < sizeof(classes) ? (classes[c] & class) != 0 : class == VALUE;
 }
 
-static bool is_token_char(unsigned char c)
+static bool all_are(const char *text, size_t size, enum char_class class)
 {
-    return is_letter_or_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-/* A fragment is the browser's own business, and is not sent. */
-static bool is_target_char(unsigned char c)
-{
-    return c > 0x20 && c < 0x7f && c != '#';
-}
-
-static bool is_value_char(unsigned char c)
-{
-    return c == '\t' || (c >= 0x20 && c != 0x7f);
+    for (size_t i = 0; i < size; i++) {
+        if (!is_char((unsigned char)text[i], class))
+            return false;
+    }
+    return true;
 }
 
 bool http_head_may_go_on(const char *bytes, size_t size, size_t seen)
@@ -59,36 +75,10 @@ bool http_head_may_go_on(const char *bytes, size_t size, size_t seen)
 
         if ((bytes[i] == '\n') != is_behind_cr)
             return false;
-        if (bytes[i] != '\n' && bytes[i] != '\r' && !is_value_char((unsigned char)bytes[i]))
+        if (bytes[i] != '\n' && bytes[i] != '\r' && !is_char((unsigned char)bytes[i], VALUE))
             return false;
     }
     return true;
-}
-
-static bool all_are(const char *text, size_t size, bool (*is_char)(unsigned char c))
-{
-    for (size_t i = 0; i < size; i++) {
-        if (!is_char((unsigned char)text[i]))
-            return false;
-    }
-    return true;
-}
-
-/* Of a registered name or an IPv4 address (RFC 3986). */
-static bool is_host_char(unsigned char c)
-{
-    return is_letter_or_digit(c) || c == '.' ||
-           (c > 0x20 && c < 0x7f && strchr("\"#/:<>?@[\\]^`{|}", c) == NULL);
-}
-
-static bool is_address_char(unsigned char c)
-{
-    return c != '\0' && strchr("0123456789abcdefABCDEF:.", c) != NULL;
-}
-
-static bool is_digit(unsigned char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 /* "shop", "shop:8080", "[::1]:8080"; no user before it. */
@@ -98,15 +88,15 @@ static bool is_host(const char *text, size_t size)
 
     if (size > 0 && text[0] == '[') {
         const char *bracket = memchr(text, ']', size);
-        if (bracket == NULL || !all_are(text + 1, (size_t)(bracket - text) - 1, is_address_char))
+        if (bracket == NULL || text + 1 + strspn(text + 1, "0123456789abcdefABCDEF:.") != bracket)
             return false;
         port = bracket + 1;
-    } else if (!all_are(text, port == NULL ? size : (size_t)(port - text), is_host_char)) {
+    } else if (!all_are(text, port == NULL ? size : (size_t)(port - text), HOST)) {
         return false;
     }
     if (port == NULL || port == end)
         return size > 0;
-    return port > text && *port == ':' && all_are(port + 1, (size_t)(end - port) - 1, is_digit);
+    return port > text && *port == ':' && all_are(port + 1, (size_t)(end - port) - 1, DIGIT);
 }
 
 static bool is_blank(char c)
@@ -116,23 +106,24 @@ static bool is_blank(char c)
 
 /* ---- The first line --------------------------------------------------------------------------- */
 
-/* What is being read: the text of a line, without its end. */
+/* What is being read: the text of a line, without its end. It is a copy, of which what is read becomes the
+ * strings by putting NULs behind them. */
 struct line {
-    const char *text;
+    char *text;
     size_t size;
 };
 
-/* Takes the next line; false when one ends with a bare LF or holds a bare CR. */
-static bool take_line(const char **at, const char *end, struct line *out)
+/* Takes the next line; false when one ends with a bare LF. A bare CR is no character of anything. */
+static bool take_line(char **at, const char *end, struct line *out)
 {
-    const char *lf = memchr(*at, '\n', (size_t)(end - *at));
+    char *lf = memchr(*at, '\n', (size_t)(end - *at));
 
     assert(lf != NULL); /* a head ends with one */
     if (lf == *at || lf[-1] != '\r')
         return false;
     *out = (struct line){*at, (size_t)(lf - 1 - *at)};
     *at = lf + 1;
-    return memchr(out->text, '\r', out->size) == NULL;
+    return true;
 }
 
 static const struct {
@@ -159,13 +150,10 @@ static void set_method(struct http_head *head, const char *name, size_t size)
 }
 
 /* "/path?query"; of the absolute form what follows the host, and nothing when that is none. */
-static bool set_target(struct http_head *head, const char *target, size_t size, struct arena *arena)
+static void set_target(struct http_head *head, char *text)
 {
-    char *text = arena_strndup(arena, target, size);
     char *question;
 
-    if (text == NULL)
-        return false;
     if (text[0] != '/' &&
         (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0)) {
         size_t host_size;
@@ -174,7 +162,7 @@ static bool set_target(struct http_head *head, const char *target, size_t size, 
         host_size = strcspn(text, "/?");
         if (!is_host(text, host_size)) {
             head->path = "";
-            return true;
+            return;
         }
         text += host_size;
     }
@@ -184,7 +172,6 @@ static bool set_target(struct http_head *head, const char *target, size_t size, 
         head->query = question + 1;
     }
     head->path = *text == '\0' ? "/" : text;
-    return true;
 }
 
 /* "*" is the path of OPTIONS only; where a tunnel is to lead to (CONNECT) is none. */
@@ -195,33 +182,33 @@ static bool path_fits(const struct http_head *head)
 }
 
 static enum http_head_result read_first_line(struct http_head *head, const struct line *line,
-                                             struct arena *arena, const char **out_why)
+                                             const char **out_why)
 {
     const char *space = memchr(line->text, ' ', line->size);
     const char *end = line->text + line->size;
-    const char *target, *version;
+    char *target, *version;
     size_t method_size;
 
     *out_why = "the request line is not 'method target HTTP/1.1'";
     if (space == NULL || space == line->text)
         return HTTP_HEAD_INVALID;
     method_size = (size_t)(space - line->text);
-    target = space + 1;
+    target = line->text + method_size + 1;
     version = memchr(target, ' ', (size_t)(end - target));
     if (version == NULL || method_size > HTTP_METHOD_SIZE_MAX ||
-        !all_are(line->text, method_size, is_token_char))
+        !all_are(line->text, method_size, TOKEN))
         return HTTP_HEAD_INVALID;
     if (end - version != sizeof(" HTTP/1.1") - 1 || memcmp(version, " HTTP/1.", 8) != 0 ||
         (version[8] != '0' && version[8] != '1'))
         return HTTP_HEAD_INVALID;
     if ((size_t)(version - target) > HTTP_URL_SIZE_MAX)
         return HTTP_HEAD_URL_TOO_LONG;
-    if (version == target || !all_are(target, (size_t)(version - target), is_target_char))
+    if (version == target || !all_are(target, (size_t)(version - target), TARGET))
         return HTTP_HEAD_INVALID;
     head->is_1_0 = version[8] == '0';
     set_method(head, line->text, method_size);
-    if (!set_target(head, target, (size_t)(version - target), arena))
-        return HTTP_HEAD_NO_MEMORY;
+    *version = '\0';
+    set_target(head, target);
     *out_why = "the target of the request is no path";
     return path_fits(head) ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
 }
@@ -238,37 +225,30 @@ static char *lower_case(char *text)
 }
 
 static enum http_head_result read_field(struct http_head *head, const struct line *line,
-                                        struct arena *arena, const char **out_why)
+                                        const char **out_why)
 {
-    const char *colon = memchr(line->text, ':', line->size);
-    const char *value, *end = line->text + line->size;
-    struct http_field *field;
-    char *name;
+    char *colon = memchr(line->text, ':', line->size);
+    char *value, *end = line->text + line->size;
 
     *out_why = "a header line is not 'name: value'";
     if (colon == NULL || colon == line->text ||
-        !all_are(line->text, (size_t)(colon - line->text), is_token_char))
+        !all_are(line->text, (size_t)(colon - line->text), TOKEN))
         return HTTP_HEAD_INVALID; /* a folded line begins with white space, which no name has */
     for (value = colon + 1; value < end && is_blank(*value); value++)
         ;
     for (; end > value && is_blank(end[-1]); end--)
         ;
-    if (!all_are(value, (size_t)(end - value), is_value_char))
+    if (!all_are(value, (size_t)(end - value), VALUE))
         return HTTP_HEAD_INVALID;
     *out_why = "there are too many header fields";
     if (head->field_count == HTTP_FIELDS_MAX)
         return HTTP_HEAD_TOO_LARGE;
-    field = &head->fields[head->field_count];
-    name = arena_strndup(arena, line->text, (size_t)(colon - line->text));
-    field->value = arena_strndup(arena, value, (size_t)(end - value));
-    if (name == NULL || field->value == NULL)
-        return HTTP_HEAD_NO_MEMORY;
-    field->name = lower_case(name);
-    head->field_count++;
+    *colon = *end = '\0';
+    head->fields[head->field_count++] = (struct http_field){lower_case(line->text), value};
     return HTTP_HEAD_OK;
 }
 
-static enum http_head_result read_fields(struct http_head *head, const char *at, const char *end,
+static enum http_head_result read_fields(struct http_head *head, char *at, const char *end,
                                          struct arena *arena, const char **out_why)
 {
     struct line line;
@@ -287,7 +267,7 @@ static enum http_head_result read_fields(struct http_head *head, const char *at,
             return HTTP_HEAD_INVALID;
         if (line.size == 0)
             return HTTP_HEAD_OK;
-        result = read_field(head, &line, arena, out_why);
+        result = read_field(head, &line, out_why);
         if (result != HTTP_HEAD_OK)
             return result;
     }
@@ -383,18 +363,20 @@ static bool parser_agrees(struct http_head *head, const char *bytes, size_t size
 enum http_head_result http_head_read(const char *bytes, size_t size, struct arena *arena,
                                      struct http_head *out, const char **out_why)
 {
-    const char *at = bytes;
+    char *text = arena_memdup(arena, bytes, size), *at = text;
     enum http_head_result result;
     struct line line;
 
     assert(size >= 4 && memcmp(bytes + size - 4, "\r\n\r\n", 4) == 0);
     *out = (struct http_head){.content_length = -1};
+    if (text == NULL)
+        return HTTP_HEAD_NO_MEMORY;
     *out_why = "the request line does not end with CR LF";
-    if (!take_line(&at, bytes + size, &line))
+    if (!take_line(&at, text + size, &line))
         return HTTP_HEAD_INVALID;
-    result = read_first_line(out, &line, arena, out_why);
+    result = read_first_line(out, &line, out_why);
     if (result == HTTP_HEAD_OK)
-        result = read_fields(out, at, bytes + size, arena, out_why);
+        result = read_fields(out, at, text + size, arena, out_why);
     if (result == HTTP_HEAD_OK)
         result = read_framing(out, out_why);
     if (result != HTTP_HEAD_OK)

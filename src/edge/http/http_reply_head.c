@@ -18,18 +18,21 @@ static void put_number(struct buf *out, size_t value)
 
 static void put_field(struct buf *out, const char *name, const char *value)
 {
-    buf_put_str(out, name);
-    buf_put_str(out, ": ");
-    buf_put_str(out, value);
-    buf_put_str(out, "\r\n");
+    size_t name_size = strlen(name), value_size = strlen(value);
+    char *at = buf_reserve(out, name_size + 2 + value_size + 2);
+
+    if (at == NULL)
+        return;
+    memcpy(at, name, name_size);
+    memcpy(at + name_size, ": ", 2);
+    memcpy(at + name_size + 2, value, value_size);
+    memcpy(at + name_size + 2 + value_size, "\r\n", 2);
 }
 
 bool http_reply_head_write(struct buf *out, const struct http_reply *reply, const char *date,
                            enum http_framing framing, bool is_last)
 {
     buf_put_str(out, "HTTP/1.1 ");
-    put_number(out, (size_t)reply->status);
-    buf_put_str(out, " ");
     buf_put_str(out, http_status_text(reply->status));
     buf_put_str(out, "\r\n");
     put_field(out, "date", date);

@@ -1,5 +1,5 @@
 /* Statuses of HTTP. */
 #pragma once
 
-/* "Not Found"; "Unknown" of a status nobody here uses. */
+/* "404 Not Found". Of the statuses in the table only: others are nobody's. */
 const char *http_status_text(int status);
