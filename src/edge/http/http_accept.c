@@ -99,7 +99,7 @@ static int wanted(const struct http_request *request, const char *field, const c
         const char *list = request->fields[i].value;
         struct member member;
 
-        if (strcmp(request->fields[i].name, field) != 0)
+        if (!http_field_is(&request->fields[i], field))
             continue;
         while (next_member(&list, &member)) {
             int exact = exactness(&member, name);

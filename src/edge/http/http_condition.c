@@ -64,7 +64,7 @@ static bool list_has(const char *list, const char *etag)
 bool http_condition_is_same(const struct http_request *request, const char *etag)
 {
     for (uint32_t i = 0; i < request->field_count; i++) {
-        if (strcmp(request->fields[i].name, "if-none-match") == 0 &&
+        if (http_field_is(&request->fields[i], "if-none-match") &&
             list_has(request->fields[i].value, skip_weak(etag)))
             return true;
     }

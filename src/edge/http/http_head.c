@@ -281,7 +281,7 @@ static const char *only_field(const struct http_head *head, const char *name, ui
 
     *out_count = 0;
     for (uint32_t i = 0; i < head->field_count; i++) {
-        if (strcmp(head->fields[i].name, name) == 0) {
+        if (http_field_is(&head->fields[i], name)) {
             value = head->fields[i].value;
             ++*out_count;
         }

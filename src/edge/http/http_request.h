@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum request_method {
     REQUEST_GET, /* with is_head: HEAD, and the body of the reply is not sent */
@@ -26,6 +27,12 @@ struct http_field {
     const char *name;  /* of requests: in lower case */
     const char *value; /* of requests: without white space around it */
 };
+
+/* Whether it has that name (in lower case). Mostly the first letter tells, and no call is made. */
+static inline bool http_field_is(const struct http_field *field, const char *name)
+{
+    return field->name[0] == name[0] && strcmp(field->name, name) == 0;
+}
 
 struct http_request {
     struct arena *arena; /* of this request: everything about it and its reply */
