@@ -1,6 +1,8 @@
 /* Reading the command line. What the commands do is the server's. */
 #include "ctl/ctl_options.h"
 
+#include "base/text.h"
+
 #include <ctype.h>
 #include <stddef.h>
 #include <string.h>
@@ -101,7 +103,12 @@ static bool check_options(struct ctl_options *options, char *problem, size_t siz
     }
     for (size_t i = 0; i < COUNT_OF(option_rows); i++) {
         const struct option_row *row = &option_rows[i];
-        const bool is_given = *text_of(options, row) != NULL;
+        const char *text = *text_of(options, row);
+        const bool is_given = text != NULL;
+        if (is_given && !text_is_utf8(text, strlen(text))) {
+            snprintf(problem, size, "%s is not UTF-8", row->flag);
+            return false;
+        }
         if (row->letter == 0) {
             continue;
         }

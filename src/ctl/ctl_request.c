@@ -106,7 +106,8 @@ long ctl_request_send(const struct ctl_request *request, const struct ctl_option
     if (code == CURLE_OK) {
         (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     } else {
-        snprintf(problem, problem_size, "%s: %s", options->admin, curl_easy_strerror(code));
+        snprintf(problem, problem_size, "%s: %s", options->admin,
+                 answer->failed ? "the answer is too large" : curl_easy_strerror(code));
     }
     curl_slist_free_all(headers);
     curl_easy_cleanup(easy);

@@ -99,7 +99,7 @@ static bool print_orders(const json_t *answer, FILE *out)
 
 /* ---------------------------------------------------------------------------------- one order */
 
-static void print_head(const json_t *answer, FILE *out)
+static bool print_head(const json_t *answer, FILE *out)
 {
     static const char *const titles[] = {"ORDER", "", NULL};
     const json_t *order = member(answer, "order");
@@ -133,7 +133,7 @@ static void print_head(const json_t *answer, FILE *out)
         ctl_table_cell(table, "%s %s, in minor units", text(order, "totalMinor"),
                        text(order, "currencyCode"));
     }
-    (void)finish(table, out);
+    return finish(table, out);
 }
 
 static bool print_attempts(const json_t *answer, FILE *out)
@@ -227,11 +227,10 @@ static bool print_events(const json_t *answer, FILE *out)
 
 static bool print_order(const json_t *answer, FILE *out)
 {
-    bool is_well;
+    bool is_well = print_head(answer, out);
 
-    print_head(answer, out);
     fputc('\n', out);
-    is_well = print_attempts(answer, out);
+    is_well = print_attempts(answer, out) && is_well;
     fputc('\n', out);
     is_well = print_steps(answer, out) && is_well;
     fputc('\n', out);

@@ -1,6 +1,7 @@
 """The person on call: orders found, shown and mended with orderctl, recovery paused, figures that tell of it."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -232,6 +233,24 @@ def test_a_port_that_nobody_listens_on_is_told(stand):
     done = orderctl(stand, "--admin", f"http://127.0.0.1:{harness.free_port()}", "orders")
     assert (done.returncode, done.stdout) == (1, "")
     assert "connect" in done.stderr
+
+
+@pytest.mark.parametrize("status, body, told", [
+    ("200 OK", b"<html>welcome</html>", "the answer cannot be read"),
+    ("200 OK", b"", "the answer cannot be read"),
+    ("200 OK", b'["an order"]', "the answer cannot be read"),
+    ("502 Bad Gateway", b"<html>come back later</html>", "the answer was 502, and not one of orderd"),
+    ("301 Moved Permanently", b"", "the answer was 301, and not one of orderd")])
+def test_a_port_of_somebody_else_is_told(status, body, told):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with subprocess.Popen(
+                [harness.program("orderctl"), "orders"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env={**os.environ, "ORDERD_ADMIN_URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}) as asker:
+            with listener.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                assert asker.communicate(timeout=60) == ("", f"orderctl: {told}\n")
+            assert asker.returncode == 1
 
 
 ORDERS, ONE = "/debug/orders", f"/debug/orders/{NOBODY}"

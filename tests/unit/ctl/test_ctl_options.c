@@ -83,6 +83,8 @@ static void what_is_wrong_is_told_in_words(void **state)
         {"retry id", "retry needs --reason"},
         {"resolve id --reason why", "resolve needs --state"},
         {"retry id --reason why --state FAILED", "retry has no --state"},
+        {"retry id --reason \xff", "--reason is not UTF-8"},
+        {"pause --reason why --operator \xe9mile", "--operator is not UTF-8"},
         {"orders --state", "'--state' is no option, or its value is missing"},
         {"orders --states STUCK", "'--states' is no option, or its value is missing"},
     };
