@@ -543,6 +543,29 @@ static void a_refused_batch_is_sent_once_more_each_alone(void **state)
     assert_answered(&fixture->requests[3]);
 }
 
+static void one_that_is_to_go_alone_is_not_taken_along(void **state)
+{
+    struct fixture *fixture = *state;
+    open_pool(fixture, 4, BATCH_MAX); /* two of them for reading */
+    for (unsigned i = 0; i < 4; i++)
+        fake_up(fake_conns[i]);
+    start(fixture, LOOK);
+    start(fixture, LOOK);
+    turn(fixture, 0);
+    start(fixture, LOOK);
+    turn(fixture, 0);
+    fake_refuse(fake_conns[0]); /* the first two, now each alone */
+    fake_lose(fake_conns[1]);   /* the third, now before them */
+    static const int64_t order[] = {2, 0, 1};
+    for (unsigned i = 0; i < COUNT_OF(order); i++) {
+        turn(fixture, 0);
+        assert_int_equal(fake_conns[0]->count, 1);
+        assert_int_equal(fake_conns[0]->values[0], order[i]);
+        fake_answer(fake_conns[0]);
+        assert_answered(&fixture->requests[order[i]]);
+    }
+}
+
 static void a_batch_that_fails_is_told_with_its_statement_and_sqlstate(void **state)
 {
     struct fixture *fixture = *state;
@@ -696,6 +719,24 @@ static void a_request_answered_at_its_deadline_is_not_repeated_with_its_batch(vo
     assert_answered(other);
 }
 
+static void a_request_answered_at_its_deadline_is_not_repeated_after_a_loss(void **state)
+{
+    struct fixture *fixture = *state;
+    struct request *late = start_until(fixture, WRITE_TWICE, 5);
+    struct request *other = start(fixture, WRITE_TWICE);
+    turn(fixture, 0);
+    while (late->done_count == 0)
+        turn(fixture, 5);
+    memset(late, 0xEE, sizeof(*late)); /* its owner may do with it what he likes */
+    fake_lose(fake_conns[WRITE_CONN]);
+    fake_up(fake_conns[WRITE_CONN]);
+    turn(fixture, 0);
+    assert_int_equal(fake_conns[WRITE_CONN]->count, 1);
+    fake_answer(fake_conns[WRITE_CONN]);
+    assert_answered(other);
+    late->done_count = 1;
+}
+
 static void a_request_that_waits_again_after_a_loss_may_have_been_done(void **state)
 {
     struct fixture *fixture = *state;
@@ -730,6 +771,20 @@ static void with_no_connection_up_nobody_waits_for_long(void **state)
     turn(fixture, 0);
     fake_answer(fake_conns[READ_CONN]);
     assert_answered(again);
+}
+
+static void with_no_connection_up_a_nearer_deadline_does_not_hide_the_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_lose(fake_conns[READ_CONN]);
+    struct request *near = start_until(fixture, LOOK, 5);
+    struct request *far = start(fixture, LOOK);
+    while (near->done_count == 0)
+        turn(fixture, 5);
+    assert_failed(near, REASON_STORE_UNAVAILABLE, false);
+    assert_int_equal(far->done_count, 0);
+    turn(fixture, PG_LANE_DOWN_MS_MAX + 10);
+    assert_failed(far, REASON_STORE_UNAVAILABLE, false);
 }
 
 /* ---- limits and the end ---- */
@@ -814,6 +869,7 @@ int main(void)
         TEST(a_request_without_a_row_is_told_by_on_end),
         TEST(an_error_of_a_row_fails_its_request_only),
         TEST(a_refused_batch_is_sent_once_more_each_alone),
+        TEST(one_that_is_to_go_alone_is_not_taken_along),
         TEST(a_batch_that_fails_is_told_with_its_statement_and_sqlstate),
         TEST(a_refused_batch_of_one_is_not_repeated),
         TEST(a_repeatable_batch_is_sent_again_after_a_lost_connection),
@@ -824,8 +880,10 @@ int main(void)
         TEST(a_deadline_that_has_passed_already_is_never_sent),
         TEST(a_deadline_that_passes_in_flight_leaves_the_fate_unknown),
         TEST(a_request_answered_at_its_deadline_is_not_repeated_with_its_batch),
+        TEST(a_request_answered_at_its_deadline_is_not_repeated_after_a_loss),
         TEST(a_request_that_waits_again_after_a_loss_may_have_been_done),
         TEST(with_no_connection_up_nobody_waits_for_long),
+        TEST(with_no_connection_up_a_nearer_deadline_does_not_hide_the_limit),
         TEST(the_request_beyond_the_queue_limit_is_told_to_come_back),
         TEST(freeing_the_pool_ends_what_waits_and_what_flies),
         TEST(connections_are_dealt_to_all_lanes),
