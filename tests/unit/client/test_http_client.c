@@ -375,6 +375,46 @@ static void one_may_wait_for_its_turn_less_long_than_it_may_take(void **state)
     assert_true(exchanges[CONNECTIONS].was_crowded_out);
 }
 
+static void one_more_than_may_wait_is_crowded_out_at_once(void **state)
+{
+    struct http_exchange *waiting = calloc(LIMIT_ORDERS + 1, sizeof(*waiting));
+    struct http_exchange *last = &waiting[LIMIT_ORDERS];
+
+    hold_all_connections();
+    stop_at_count = CONNECTIONS + LIMIT_ORDERS;
+    for (int i = 0; i <= LIMIT_ORDERS; i++) {
+        waiting[i] = get(LONG_MS);
+        start(&waiting[i]);
+    }
+    loop_run(loop);
+    assert_null(last->adapter[1]); /* it is the one that is done */
+    assert_int_equal(last->result, HTTP_NOT_REACHED);
+    assert_true(last->was_crowded_out);
+    stop_at_count = 0;
+    http_client_free(client);
+    client = NULL;
+    assert_int_equal(pending_count, 0);
+    free(waiting);
+}
+
+/* As an order that is tried again as soon as it hears that a try has failed. */
+static void done_and_started_again(struct http_exchange *exchange)
+{
+    exchange_done(exchange);
+    start(exchange);
+}
+
+static void one_started_while_the_client_closes_is_not_reached(void **state)
+{
+    hold_all_connections();
+    exchanges[0].done = done_and_started_again;
+    http_client_free(client);
+    client = NULL;
+    assert_int_equal(pending_count, 0);
+    assert_int_equal(exchanges[0].result, HTTP_NOT_REACHED);
+    assert_int_equal(exchanges[1].result, HTTP_UNKNOWN);
+}
+
 static void closing_the_client_ends_what_is_in_flight(void **state)
 {
     hold_all_connections();
@@ -411,6 +451,8 @@ int main(void)
         TEST(an_exchange_has_its_whole_time_once_its_turn_has_come),
         TEST(one_that_waits_all_its_time_is_not_reached),
         TEST(one_may_wait_for_its_turn_less_long_than_it_may_take),
+        TEST(one_more_than_may_wait_is_crowded_out_at_once),
+        TEST(one_started_while_the_client_closes_is_not_reached),
         TEST(closing_the_client_ends_what_is_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
