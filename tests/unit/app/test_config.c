@@ -2,6 +2,7 @@
 #include "app/config.h"
 
 #include "base/limits.h"
+#include "fake/failing_heap.h"
 #include "observe/log.h"
 
 #include <setjmp.h>
@@ -154,6 +155,10 @@ static void a_bad_value_is_told_with_its_place_and_what_is_expected(void **state
         {{"--config", "/"}, "configuration file /: Is a directory"},
         {{"--payment-api-key-file", "/nonexistent"}, "PAYMENT_API_KEY_FILE /nonexistent: No such"},
         {{"--workers", "3"}, "DB_CONNECTIONS must be at least 3 for each of the 3 workers"},
+        {{"--try-timeout=60s"}, "TRY_TIMEOUT must be shorter than FORWARD_TIME"},
+        {{"--drain-delay=2h"}, "DRAIN_DELAY (command line): '2h' is not a duration with a unit"},
+        {{"--inventory-url", "http://x"}, "INVENTORY_URL must be empty: this version cannot do it"},
+        {{"--cors-origins", "ftp://a"}, "CORS_ORIGINS (command line): 'ftp://a' is not a list"},
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -175,12 +180,116 @@ static void as_many_orders_as_the_limit_says_may_be_under_way_and_no_more(void *
     assert_non_null(strstr(fixture->err.message, "MAX_ORDERS"));
 }
 
-static void an_unknown_name_in_the_file_is_an_error_with_its_line(void **state)
+static void what_is_wrong_in_the_file_is_told_with_its_line(void **state)
+{
+    static const struct {
+        const char *file, *message;
+    } cases[] = {
+        {"batch_max = 7\ncolour = blue\n", " line 2: unknown setting 'colour'"},
+        {"\n\nbatch_max 7\n", " line 3: expected 'name = value'"},
+        {"batch = 7\n", " line 1: unknown setting 'batch'"}, /* the beginning of a name is none */
+        {"# ours\nlease = soon", " line 2): 'soon' is not a duration with a unit"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        write_file(fixture, cases[i].file);
+        assert_int_equal(LOAD(fixture, "--config", fixture->path), STATUS_INVALID_ARGUMENT);
+        assert_non_null(strstr(fixture->err.message, cases[i].message));
+    }
+}
+
+static void a_line_of_the_file_is_never_cut(void **state)
 {
     struct fixture *fixture = *state;
-    write_file(fixture, "batch_max = 7\ncolour = blue\n");
+    char text[5000];
+    memset(text, ' ', sizeof(text));
+    memcpy(text, "batch_max =", strlen("batch_max ="));
+    memcpy(text + sizeof(text) - 3, "7\n", 3);
+    write_file(fixture, text);
     assert_int_equal(LOAD(fixture, "--config", fixture->path), STATUS_INVALID_ARGUMENT);
-    assert_non_null(strstr(fixture->err.message, "line 2: unknown setting 'colour'"));
+    assert_non_null(strstr(fixture->err.message, " line 1: too long"));
+    text[4000] = '7';
+    text[4001] = '\0'; /* the last line needs no end */
+    write_file(fixture, text);
+    assert_int_equal(LOAD(fixture, "--config", fixture->path), STATUS_OK);
+    assert_int_equal(fixture->config.batch_max, 7);
+}
+
+static enum status load_environment(struct fixture *fixture, const char *variable)
+{
+    char *argv[] = {(char[]){"orderd"}};
+    char *text = strdup(variable);
+    char *const environment[] = {environment_minimal[0], environment_minimal[1],
+                                 environment_minimal[2], text, NULL};
+    enum status status;
+
+    config_deinit(&fixture->config);
+    fixture->err = (struct error){0};
+    status = config_load(&fixture->config, 1, argv, environment, &fixture->err);
+    free(text);
+    return status;
+}
+
+static void a_bad_value_of_the_environment_is_told_as_such(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(load_environment(fixture, "LOG_LEVEL=loud"), STATUS_INVALID_ARGUMENT);
+    assert_string_equal(fixture->err.message,
+                        "LOG_LEVEL (environment): 'loud' is not one of debug, info, warn, error");
+}
+
+static void variables_of_others_are_left_alone(void **state)
+{
+    static const char *const variables[] = {"workers=many", "Batch_Max=x", "WORKERS", "PATH=/bin"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < COUNT_OF(variables); i++) {
+        assert_int_equal(load_environment(fixture, variables[i]), STATUS_OK);
+        assert_int_equal(fixture->config.batch_max, 128);
+    }
+}
+
+static void a_migration_needs_no_provider_and_a_start_names_what_is_missing(void **state)
+{
+    static const struct {
+        const char *flag, *missing;
+    } cases[] = {
+        {"--migrate", NULL},
+        {"--check-config", "PAYMENT_URL is required, see --help"},
+    };
+    struct fixture *fixture = *state;
+    char *const environment[] = {environment_minimal[0], NULL};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *argv[] = {(char[]){"orderd"}, strdup(cases[i].flag)};
+        config_deinit(&fixture->config);
+        enum status status = config_load(&fixture->config, 2, argv, environment, &fixture->err);
+        assert_int_equal(status, cases[i].missing == NULL ? STATUS_OK : STATUS_INVALID_ARGUMENT);
+        if (cases[i].missing != NULL)
+            assert_string_equal(fixture->err.message, cases[i].missing);
+        free(argv[1]);
+    }
+}
+
+static void load_with_little_memory(void *context)
+{
+    struct fixture *fixture = context;
+    char *argv[] = {(char[]){"orderd"}, (char[]){"--config"}, fixture->path,
+                    (char[]){"--payment-api-key-file"}, fixture->path};
+    enum status status;
+
+    config_deinit(&fixture->config);
+    fixture->err = (struct error){0};
+    failing_heap_begin();
+    status =
+        config_load(&fixture->config, COUNT_OF(argv), argv, environment_minimal, &fixture->err);
+    failing_heap_end();
+    assert_int_equal(status, failing_heap_has_failed() ? STATUS_RESOURCE_EXHAUSTED : STATUS_OK);
+}
+
+static void without_memory_for_a_setting_nothing_is_started(void **state)
+{
+    struct fixture *fixture = *state;
+    write_file(fixture, "cors_origins = *");
+    failing_heap_each(load_with_little_memory, fixture);
 }
 
 static void a_file_that_cannot_be_read_is_an_error(void **state)
@@ -245,7 +354,12 @@ int main(void)
         TEST(origins_are_a_list_or_all),
         TEST(a_bad_value_is_told_with_its_place_and_what_is_expected),
         TEST(as_many_orders_as_the_limit_says_may_be_under_way_and_no_more),
-        TEST(an_unknown_name_in_the_file_is_an_error_with_its_line),
+        TEST(what_is_wrong_in_the_file_is_told_with_its_line),
+        TEST(a_line_of_the_file_is_never_cut),
+        TEST(a_bad_value_of_the_environment_is_told_as_such),
+        TEST(variables_of_others_are_left_alone),
+        TEST(a_migration_needs_no_provider_and_a_start_names_what_is_missing),
+        TEST(without_memory_for_a_setting_nothing_is_started),
         TEST(a_file_that_cannot_be_read_is_an_error),
         TEST(a_key_is_never_cut),
         TEST(the_key_is_one_line_of_a_file_without_its_end),
