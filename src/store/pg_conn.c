@@ -509,6 +509,11 @@ struct pg_conn *pg_conn_new(struct loop *loop, struct random_source *random,
     conn->random = random;
     conn->config = *config;
     pg_conn_read_config(conn, config);
+    if (conn->info_err.reason == REASON_OUT_OF_MEMORY) {
+        pg_conninfo_deinit(&conn->info);
+        free(conn);
+        return NULL;
+    }
     conn->timer.on_time = pg_conn_on_time;
     conn->state = PG_CONN_RESTING;
     pg_conn_time(conn, 0);
