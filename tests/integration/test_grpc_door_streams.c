@@ -410,6 +410,37 @@ static void reflection_knows_extensions_and_files(void **state)
     client_call_deinit(&call);
 }
 
+static void what_reflection_does_not_know_is_told_and_the_stream_goes_on(void **state)
+{
+    static char nothing[] = "no.such.Message", orders[] = "shop.v1.Orders";
+    struct fixture *f = *state;
+    struct client_call call;
+    question request = make_question();
+    const struct {
+        Grpc__Reflection__V1__ServerReflectionRequest__MessageRequestCase asked;
+        char *name;
+        enum status status;
+    } cases[] = {
+        {ASK(FILE_BY_FILENAME), nothing, STATUS_NOT_FOUND},
+        {ASK(ALL_EXTENSION_NUMBERS_OF_TYPE), nothing, STATUS_NOT_FOUND},
+        {ASK(ALL_EXTENSION_NUMBERS_OF_TYPE), orders, STATUS_NOT_FOUND}, /* a service */
+        {ASK(_NOT_SET), NULL, STATUS_INVALID_ARGUMENT},
+    };
+
+    client_stream_start(&call, &f->client, REFLECTION);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        request.message_request_case = cases[i].asked;
+        request.file_by_filename = cases[i].name; /* all members of the union are texts here */
+        answer *reply = ask(&call, &request);
+        assert_int_equal((int)reply->message_response_case, (int)TOLD(ERROR_RESPONSE));
+        assert_int_equal(reply->error_response->error_code, cases[i].status);
+        free_answer(reply);
+    }
+    client_stream_cancel(&call);
+    client_stream_end(&call);
+    client_call_deinit(&call);
+}
+
 static void a_malformed_question_ends_the_stream(void **state)
 {
     static char bad[] = "\xff";
@@ -463,6 +494,19 @@ static void while_it_drains_calls_in_flight_finish_and_watchers_are_told(void **
     sem_wait(&f->drained);
 }
 
+static void while_it_drains_who_asks_reflection_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct client_call call;
+    question request = make_question();
+
+    client_stream_start(&call, &f->client, REFLECTION);
+    free_answer(ask(&call, &request));
+    on_loop(f->loops[0], drain, f);
+    expect_end(&call, REASON_SHUTTING_DOWN);
+    sem_wait(&f->drained);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -479,8 +523,10 @@ int main(void)
         TEST(a_reader_who_does_not_read_is_asked_for_no_more_than_fits),
         TEST(reflection_answers_many_questions_on_one_stream_in_both_versions),
         TEST(reflection_knows_extensions_and_files),
+        TEST(what_reflection_does_not_know_is_told_and_the_stream_goes_on),
         TEST(a_malformed_question_ends_the_stream),
         TEST(while_it_drains_calls_in_flight_finish_and_watchers_are_told),
+        TEST(while_it_drains_who_asks_reflection_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
