@@ -328,6 +328,7 @@ def test_a_reader_who_does_not_read_gets_the_last_state_when_he_does(shop, order
     slow = SlowReader(orderd.grpc_addr)
     watch, quick = Watch(slow, order), Watch(shop, order)
     assert quick.next() == order
+    watch.stream.initial_metadata()  # it leaves with the first state
     shop.process(order)
     assert quick.rest()[-1].state == Order.FULFILLED
     assert [seen.state for seen in watch.rest()] == [Order.PENDING, Order.FULFILLED]

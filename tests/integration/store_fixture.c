@@ -13,6 +13,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum {
+    LOOK_MS = 5
+};
+
+struct look {
+    struct clock_timer timer;
+    struct store_fixture *fixture;
+};
+
+static void look_whether_it_is_up(struct clock_timer *timer)
+{
+    struct store_fixture *fixture = CONTAINER_OF(timer, struct look, timer)->fixture;
+
+    if (pg_pool_is_up(fixture->pool))
+        loop_stop(fixture->loop);
+    else
+        clock_timer_start(loop_clock(fixture->loop), timer, LOOK_MS);
+}
+
+/* Requests would wait for PG_LANE_DOWN_MS_MAX only. */
+static void wait_until_up(struct store_fixture *fixture)
+{
+    struct look look = {.timer.on_time = look_whether_it_is_up, .fixture = fixture};
+
+    clock_timer_start(loop_clock(fixture->loop), &look.timer, 0);
+    loop_run(fixture->loop);
+}
+
 int store_fixture_setup(void **state)
 {
     struct store_fixture *fixture = calloc(1, sizeof(*fixture));
@@ -39,6 +67,7 @@ int store_fixture_setup(void **state)
     event_store_pg_init(&fixture->events, fixture->pool);
     operator_store_pg_init(&fixture->operators, fixture->pool);
     reconcile_store_pg_init(&fixture->reconcile, fixture->pool);
+    wait_until_up(fixture);
     *state = fixture;
     return 0;
 }

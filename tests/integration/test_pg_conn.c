@@ -65,6 +65,7 @@ struct fixture {
     struct pg_conn *conn;
     const char *conninfo;
     struct pg_params params;
+    int statement_timeout_ms;
     unsigned ready_count, lost_count, done_count;
     char lost_message[ERROR_MESSAGE_SIZE];
     /* Of the command that ended last */
@@ -113,7 +114,7 @@ static void open_with(struct fixture *fixture, const char *conninfo,
         .conninfo = conninfo,
         .application_name = "test_pg_conn",
         .statements = list,
-        .statement_timeout_ms = 500,
+        .statement_timeout_ms = fixture->statement_timeout_ms,
         .lock_timeout_ms = 250,
         .on_ready = on_ready,
         .on_lost = on_lost,
@@ -157,6 +158,7 @@ static int setup(void **state)
 {
     static const enum pg_type types[] = {PG_TEXT, PG_END};
     struct fixture *fixture = calloc(1, sizeof(*fixture));
+    fixture->statement_timeout_ms = 500;
     fixture->conninfo = postgres_new_database();
     postgres_exec(fixture->conninfo, "CREATE TABLE note (text text)");
     fixture->loop = loop_new();
@@ -207,6 +209,7 @@ static void commands_and_results_larger_than_any_buffer_pass(void **state)
     char *text = malloc(SIZE + 1);
     memset(text, 'x', SIZE);
     text[SIZE] = '\0';
+    fixture->statement_timeout_ms = 60 * 1000;
     open_ready(fixture, fixture->conninfo);
     const char *answer = ask(fixture, ECHO, text);
     assert_non_null(answer);

@@ -658,6 +658,15 @@ static struct request *start_until(struct fixture *fixture, unsigned statement, 
     return request;
 }
 
+/* Its time is over now, however long it took so far. */
+static void pass_deadline(struct fixture *fixture, struct request *request)
+{
+    request->call.deadline_ms = clock_now_ms(loop_clock(fixture->loop));
+    pg_pool__wake_at(fixture->pool, request->call.deadline_ms);
+    while (request->done_count == 0)
+        turn(fixture, 5);
+}
+
 static void a_deadline_that_passes_while_waiting_ends_unsent(void **state)
 {
     struct fixture *fixture = *state;
@@ -689,12 +698,11 @@ static void a_deadline_that_passes_in_flight_leaves_the_fate_unknown(void **stat
 {
     struct fixture *fixture = *state;
     struct request *first = start(fixture, WRITE_ONCE);
-    struct request *late = start_until(fixture, WRITE_ONCE, 5);
+    struct request *late = start(fixture, WRITE_ONCE);
     struct request *last = start(fixture, WRITE_ONCE);
     turn(fixture, 0);
     assert_int_equal(fake_conns[WRITE_CONN]->count, 3);
-    while (late->done_count == 0)
-        turn(fixture, 5);
+    pass_deadline(fixture, late);
     assert_failed(late, REASON_STORE_UNAVAILABLE, true);
 
     memset(late, 0xEE, sizeof(*late)); /* its owner may do with it what he likes */
@@ -707,11 +715,10 @@ static void a_deadline_that_passes_in_flight_leaves_the_fate_unknown(void **stat
 static void a_request_answered_at_its_deadline_is_not_repeated_with_its_batch(void **state)
 {
     struct fixture *fixture = *state;
-    struct request *late = start_until(fixture, WRITE_TWICE, 5);
+    struct request *late = start(fixture, WRITE_TWICE);
     struct request *other = start(fixture, WRITE_TWICE);
     turn(fixture, 0);
-    while (late->done_count == 0)
-        turn(fixture, 5);
+    pass_deadline(fixture, late);
     fake_refuse(fake_conns[WRITE_CONN]);
     turn(fixture, 0);
     assert_int_equal(fake_conns[WRITE_CONN]->count, 1);
@@ -722,11 +729,10 @@ static void a_request_answered_at_its_deadline_is_not_repeated_with_its_batch(vo
 static void a_request_answered_at_its_deadline_is_not_repeated_after_a_loss(void **state)
 {
     struct fixture *fixture = *state;
-    struct request *late = start_until(fixture, WRITE_TWICE, 5);
+    struct request *late = start(fixture, WRITE_TWICE);
     struct request *other = start(fixture, WRITE_TWICE);
     turn(fixture, 0);
-    while (late->done_count == 0)
-        turn(fixture, 5);
+    pass_deadline(fixture, late);
     memset(late, 0xEE, sizeof(*late)); /* its owner may do with it what he likes */
     fake_lose(fake_conns[WRITE_CONN]);
     fake_up(fake_conns[WRITE_CONN]);
@@ -740,11 +746,10 @@ static void a_request_answered_at_its_deadline_is_not_repeated_after_a_loss(void
 static void a_request_that_waits_again_after_a_loss_may_have_been_done(void **state)
 {
     struct fixture *fixture = *state;
-    struct request *request = start_until(fixture, WRITE_TWICE, 5);
+    struct request *request = start(fixture, WRITE_TWICE);
     turn(fixture, 0);
     fake_lose(fake_conns[WRITE_CONN]);
-    while (request->done_count == 0)
-        turn(fixture, 5);
+    pass_deadline(fixture, request);
     assert_failed(request, REASON_STORE_UNAVAILABLE, true);
 }
 
