@@ -1,9 +1,11 @@
 """orderd as those who run it see it: settings, ports, probes, the log, starting and ending."""
 
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 import grpc
@@ -12,7 +14,7 @@ import pytest
 
 import harness
 from ledger import payments_of
-from client import Order, Shop, health_pb2, money, refused, unique, until_told
+from client import Order, Shop, answer_of, health_pb2, money, refused, unique, until_told
 
 SERVING, NOT_SERVING = 1, 2
 
@@ -90,6 +92,39 @@ def test_a_taken_port_is_an_error_in_words(orderd, postgres, sandbox, setting):
     assert done.returncode not in (0, 2), done.stderr
     assert str(taken) in done.stderr
     assert "in use" in done.stderr.lower()
+
+
+def test_more_connections_than_files_may_be_open_are_refused_at_the_start():
+    done = subprocess.run(["prlimit", "--nofile=5000:5000", harness.program("orderd")], check=False, text=True,
+                          capture_output=True, timeout=harness.START_SECONDS, env={**os.environ, **COMPLETE})
+    assert done.returncode == 2, done.stderr
+    assert "MAX_CONNECTIONS 10000 needs a limit of more than 13072 open files, it is 5000" in done.stderr
+
+
+# ------------------------------------------------------------------------------------------- schema
+
+
+def test_one_migrates_and_the_others_start_without(postgres, own_orderd):
+    url = postgres.create_database(unique("migrated"))
+    refused_start = harness.run_orderd(**{**COMPLETE, "DATABASE_URL": url, "MIGRATE": "off"})
+    assert refused_start.returncode == 1, refused_start.stderr
+    assert "the database has no schema: it was never migrated" in refused_start.stderr
+
+    for count in (r"[1-9]\d*", "0"):  # the second time there is nothing to do
+        done = harness.run_orderd("--migrate", DATABASE_URL=url)
+        assert done.returncode == 0, done.stderr
+        assert re.fullmatch(f"applied {count} migrations\n", done.stdout)
+
+    shop = Shop(own_orderd(DATABASE_URL=url, MIGRATE="off").grpc_addr)
+    assert shop.place((shop.product(), 1)).order_id
+    shop.close()
+
+
+def test_a_migration_without_its_database_ends_with_an_error():
+    done = harness.run_orderd("--migrate", DATABASE_URL="host=/nowhere/at/all")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("orderd: no connection to the database: ")
+    assert harness.run_orderd("--migrate").returncode == 2
 
 
 # ------------------------------------------------------------------------------------------- probes
@@ -195,6 +230,28 @@ def test_without_its_database_it_starts_and_says_that_it_is_not_ready(folder, sa
     assert not harness.SANITIZER_REPORT.search(process.log())
 
 
+def test_started_before_its_database_it_serves_as_soon_as_that_is_there(folder, sandbox):
+    postgres = harness.Postgres(harness.work_folder("later"), ["fsync=off"])
+    url = postgres.create_database("later")
+    postgres.kill()
+    process = harness.Process("orderd", [harness.program("orderd")], folder, {
+        **dict.fromkeys(("GRPC_ADDR", "ADMIN_ADDR", "HTTP_ADDR"), "127.0.0.1:0"), "DRAIN_DELAY": "0s",
+        "DATABASE_URL": url, "PAYMENT_URL": sandbox.url, "PAYMENT_API_KEY_FILE": str(sandbox.key_file),
+        "FULFILLMENT_URL": sandbox.url})
+    listens = process.wait_for_log(r"listens: grpc port (\d+), admin port (\d+)")
+    ready = f"http://127.0.0.1:{listens[2]}/readyz"
+    assert harness.http(ready) == (503, "the database's schema is not there yet\n")
+    postgres.start()
+    harness.wait_until(lambda: harness.http(ready)[0] == 200, harness.START_SECONDS, "orderd to be ready")
+    shop = Shop(f"127.0.0.1:{listens[1]}")
+    assert shop.health.Check(health_pb2.HealthCheckRequest(), timeout=20).status == SERVING
+    assert shop.place((shop.product(), 1)).order_id
+    shop.close()
+    assert process.stop() == 0
+    assert not harness.SANITIZER_REPORT.search(process.log())
+    postgres.stop()
+
+
 # ------------------------------------------------------------------------------------------ the end
 
 
@@ -247,6 +304,35 @@ def test_an_idle_server_ends_at_once(own_orderd, number):
     assert orderd.stop(number) == 0
     assert time.monotonic() - began < 20  # not after DRAIN_TIMEOUT
     orderd.check_log()
+
+
+def test_a_second_signal_ends_it_at_once(own_orderd):
+    orderd = own_orderd(DRAIN_DELAY="1h")
+    orderd.send(signal.SIGTERM)
+    orderd.wait_for_log("shutting down")
+    assert harness.http(orderd.admin_url + "/readyz") == (503, "shutting down\n")
+    orderd.send(signal.SIGTERM)
+    assert orderd.wait() == 1
+    assert "leaving at once" in orderd.log()
+
+
+def test_an_order_that_does_not_settle_in_time_is_left_to_the_next_process(own_orderd, sandbox):
+    orderd = own_orderd(DRAIN_TIMEOUT="100ms", TRY_TIMEOUT="50s", LEASE="1s")
+    shop = Shop(orderd.grpc_addr)
+    order = shop.create((shop.product(), 1))
+    sandbox.add_fault(path="confirm", mode="timeout", delayMs=45000, count=1, order=order.id)
+    process = shop.process_soon(order)
+    harness.wait_until(lambda: sandbox.ledger(order.id)["calls"][-1:] and
+                       sandbox.ledger(order.id)["calls"][-1]["fault"] == "timeout", 20, "the confirmation")
+    assert orderd.stop() == 0
+    assert "orders are still under way, another process will continue them" in orderd.log()
+    assert answer_of(process).code == "UNAVAILABLE"
+    shop.close()
+    shop = Shop(own_orderd(LEASE="1s").grpc_addr)
+    assert shop.order_at_rest(order).state == Order.FULFILLED
+    payment, = payments_of(sandbox, order)
+    assert payment["status"] == "succeeded"
+    shop.close()
 
 
 def test_what_was_answered_is_still_there_after_sigkill(own_orderd):
