@@ -5,6 +5,7 @@ Times in here are only how long a fault holds something back, never what is meas
 
 import http.client
 import json
+import socket
 import subprocess
 import urllib.parse
 
@@ -368,6 +369,35 @@ def test_one_rule_too_many_is_refused(door):
         answer.read()
         assert answer.status == expected
     connection.close()
+
+
+@pytest.mark.parametrize("lever, body", [
+    ("latency", "oops"), ("latency", '{"paymentMs": "1"}'), ("latency", '{"shippingMs": -1}'),
+    ("latency", '{"paymentMs": 1.5}'), ("faults", "[]"), ("faults", '{"mode": "500_before", "mode": "late"}'),
+    ("faults", '{"mode": "500_before", "path": 7}'), ("faults", '{"mode": "500_before", "skip": -1}'),
+    ("faults", '{"mode": "500_before", "probability": -0.1}'), ("keys", ""), ("ship", "7"), ("ship", "{}"),
+    ("ship", '{"requestId": "nobody\'s"}'), ("settle", "null"), ("settle", '{"id": "pi_nobody"}')])
+def test_a_lever_that_is_pulled_wrongly_is_refused(door, lever, body):
+    status, told, _ = door.call("POST", "/control/" + lever, body)
+    assert (status, told["error"]["status"]) == (400, "INVALID_ARGUMENT"), told
+    assert not door.call("GET", "/control/faults")[1]["rules"]
+    assert door.opened()
+
+
+def test_it_says_that_it_is_well(door):
+    assert door.call("GET", "/healthz")[:2] == (200, {"status": "ok"})
+
+
+def test_texts_of_others_are_told_as_they_are(door):
+    text = "\"no\"\n\\ \x01\x7f \u20ac"
+    payment = door.opened(**{"metadata[note]": text})
+    assert door.look(payment)["metadata"]["note"] == text
+
+
+def test_a_path_that_is_not_ascii_is_no_path(door):
+    with socket.create_connection(("127.0.0.1", door.port), timeout=harness.START_SECONDS) as connection:
+        connection.sendall("GET /v1/payment_intents/pi_\u00fc HTTP/1.0\r\n\r\n".encode())
+        assert connection.makefile().readline().split()[1] == "404"
 
 
 def test_a_rule_may_aim_at_one_order_whose_calls_do_not_name_it(door):
