@@ -357,6 +357,22 @@ def test_other_origins_are_served_by_setting_only(web, own_orderd, product):
         assert "access-control-allow-credentials" not in answer.fields
 
 
+def test_every_origin_is_served_when_the_setting_says_so(own_orderd):
+    everybody = Web(own_orderd(CORS_ORIGINS="*").http_port)
+    for origin in ("https://shop.example", "http://localhost:3000", "null"):
+        answer = everybody.get("/healthz", Origin=origin)
+        assert answer.fields["access-control-allow-origin"] == origin and "origin" in answer.fields["vary"]
+        assert "access-control-allow-credentials" not in answer.fields
+    assert "access-control-allow-origin" not in everybody.get("/healthz").fields
+
+
+def test_a_preflight_that_asks_for_nothing_is_told_the_methods_only(own_orderd):
+    other = Web(own_orderd(CORS_ORIGINS="https://shop.example").http_port)
+    answer = other.ask("OPTIONS", "/v1/orders", fields={"Origin": "https://shop.example"})
+    assert (answer.status, answer.fields["allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+    assert "access-control-allow-methods" not in answer.fields
+
+
 # ------------------------------------------------------------------------------------ the connection
 
 

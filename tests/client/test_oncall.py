@@ -304,6 +304,23 @@ def test_a_change_must_say_that_it_is_json(stand):
     assert refused.value.code == 415
 
 
+@pytest.mark.parametrize("media_type, status", [
+    ("application/json; charset=utf-8", 404), ("Application/JSON;charset=utf-8", 404), ("application/json ", 404),
+    ("application/jsonp", 415), ("multipart/form-data", 415)])
+def test_json_may_be_said_in_more_than_one_way(stand, media_type, status):
+    request = urllib.request.Request(stand.orderd.admin_url + ONE + ":retry", GOOD, {"Content-Type": media_type})
+    with pytest.raises(urllib.error.HTTPError) as told:  # there is no such order
+        urllib.request.urlopen(request, timeout=30)
+    assert told.value.code == status
+
+
+def test_without_the_database_the_operator_is_told_so(stand):
+    with stopped_postgres(stand):
+        asked = orderctl(stand, "orders")
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert "STORE_UNAVAILABLE" in asked.stderr
+
+
 # ------------------------------------------------------------------------------------ reconciliation
 
 

@@ -294,6 +294,25 @@ def test_at_sigterm_calls_of_http_clients_that_have_gone_are_forgotten(own_order
     orderd.check_log()
 
 
+@pytest.mark.parametrize("path, admin", [("/v1/products/p", False), ("/debug/orders", True)])
+def test_at_sigterm_http_requests_that_take_too_long_are_cut(own_orderd, postgres, path, admin):
+    url = postgres.create_database(unique("held"))
+    orderd = own_orderd(DATABASE_URL=url, DRAIN_TIMEOUT="200ms")
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE product, orders IN ACCESS EXCLUSIVE MODE")
+        port = orderd.admin_port if admin else orderd.http_port
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+            caller.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            harness.wait_until(lambda: waits_for_a_lock(connection), 20, "the request to wait")
+            assert orderd.stop() == 0
+            assert b" 200 " not in caller.recv(4096).partition(b"\r\n")[0]
+    orderd.check_log()
+
+
+def waits_for_a_lock(connection):
+    return connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_server_ends_at_once(own_orderd, number):
     orderd = own_orderd()
