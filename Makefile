@@ -47,7 +47,8 @@ test: needs-for-test
 	$(CTEST) --test-dir build/asan || status=1; \
 	exit $$status
 
-# What the tests reach of src/; ends with 1 below the thresholds. FAST=1 leaves out the tests from outside.
+# What the tests reach of src/; ends with 1 below the thresholds. FAST=1 leaves out the tests from outside, and with
+# them what is asked of src/ as a whole.
 coverage: needs-for-test build/coverage/configured
 	@cmake --build build/coverage -j $(JOBS)
 	@find build/coverage -name '*.gcda' -delete
