@@ -274,6 +274,25 @@ static void pages_follow_each_other_without_gap_or_repetition(void **state)
     free(reader);
 }
 
+static void events_that_somebody_has_deleted_hold_nobody_up(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct reader *reader = reader_new(fixture, "alice");
+
+    create(fixture, "alice");
+    settle(reader);
+    store_fixture_exec(fixture, "DELETE FROM order_event");
+    assert_int_equal(read_all(reader), 0); /* comes to an end, and */
+    assert_int_equal(reader->read_to, reader->mark.complete);
+    create(fixture, "alice");
+    create(fixture, "alice");
+    settle(reader);
+    store_fixture_exec(fixture, "DELETE FROM order_event WHERE position ="
+                                " (SELECT min(position) FROM order_event)");
+    assert_int_equal(read_all(reader), 1);
+    free(reader);
+}
+
 static void a_page_of_large_events_ends_early(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -558,6 +577,7 @@ int main(void)
         TEST(a_feed_without_events_is_complete),
         TEST(another_callers_events_are_passed_over),
         TEST(pages_follow_each_other_without_gap_or_repetition),
+        TEST(events_that_somebody_has_deleted_hold_nobody_up),
         TEST(a_page_of_large_events_ends_early),
         TEST(an_event_waits_for_those_before_it_that_are_not_committed),
         TEST(a_transaction_younger_than_all_that_have_ended_is_waited_for_too),
