@@ -183,7 +183,7 @@ static bool walk_value(struct walk *walk, const struct place *place, const struc
         check_string(walk, place, bytes);
     if (field->type != PROTOBUF_C_TYPE_MESSAGE)
         return true;
-    if (place->depth >= MESSAGE_DEPTH_MAX)
+    if (place->depth > MESSAGE_DEPTH_MAX)
         return false;
     return walk_message(walk, field->descriptor, *bytes, place);
 }

@@ -43,6 +43,10 @@ static const struct {
     {"\xf0\x9f\x98",      3, false},  /* cut */
     {"\xc3(",             2, false},
     {"a\xe2(\xa1",        4, false},
+    {"\xe2\x82(",         3, false},
+    {"\xf0\x9f(\x80",     4, false},
+    {"\xf0\x9f\x98(",     4, false},
+    {"\xf0\x9f\x98\xc0",  4, false},
 };
 /* clang-format on */
 

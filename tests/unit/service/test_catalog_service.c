@@ -427,6 +427,17 @@ static void an_update_of_a_missing_product_names_it(void **state)
 
 /* ---- DeleteProduct, AdjustStock ------------------------------------------------------------ */
 
+static void a_deletion_names_its_product(void **state)
+{
+    struct fixture *fixture = *state;
+    Shop__V1__DeleteProductRequest request;
+
+    shop__v1__delete_product_request__init(&request);
+    fixture_refuses(fixture, catalog_delete_product, &request.base, REASON_REQUEST_INVALID);
+    assert_non_null(fixture_violation(fixture, "id"));
+    assert_int_equal(fixture->catalog.completion.call_count, 0);
+}
+
 static void a_deleted_product_is_gone_and_its_id_is_not_used_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -516,6 +527,23 @@ static void an_unreachable_store_is_told_as_it_is(void **state)
     fixture_refuses(fixture, catalog_get_product, &get.base, REASON_STORE_UNAVAILABLE);
 }
 
+static void an_unreachable_store_is_told_by_those_who_read_many(void **state)
+{
+    struct fixture *fixture = *state;
+    Shop__V1__BatchGetProductsRequest batch;
+    Shop__V1__ListProductsRequest list;
+    char *ids[] = {TEXT("tea")};
+
+    shop__v1__batch_get_products_request__init(&batch);
+    batch.ids = ids;
+    batch.n_ids = COUNT_OF(ids);
+    fail_next(fixture, REASON_STORE_UNAVAILABLE, true);
+    fixture_refuses(fixture, catalog_batch_get_products, &batch.base, REASON_STORE_UNAVAILABLE);
+    shop__v1__list_products_request__init(&list);
+    fail_next(fixture, REASON_STORE_UNAVAILABLE, true);
+    fixture_refuses(fixture, catalog_list_products, &list.base, REASON_STORE_UNAVAILABLE);
+}
+
 static void what_may_have_happened_at_the_deadline_is_deadline_exceeded(void **state)
 {
     struct fixture *fixture = *state;
@@ -580,10 +608,12 @@ int main(void)
         TEST(a_mask_names_what_an_owner_sets_and_nothing_else),
         TEST(an_update_with_an_old_or_malformed_etag_is_refused),
         TEST(an_update_of_a_missing_product_names_it),
+        TEST(a_deletion_names_its_product),
         TEST(a_deleted_product_is_gone_and_its_id_is_not_used_again),
         TEST(stock_moves_by_the_delta_but_not_below_zero),
         TEST(a_repeated_key_moves_the_stock_once),
         TEST(an_unreachable_store_is_told_as_it_is),
+        TEST(an_unreachable_store_is_told_by_those_who_read_many),
         TEST(what_may_have_happened_at_the_deadline_is_deadline_exceeded),
         TEST(an_adjustment_of_unknown_fate_invites_a_retry_only_with_a_key),
         TEST(every_method_answers_without_an_arena),

@@ -1,6 +1,7 @@
 /* The walk over wire bytes, and unpacking into an arena. */
 #include "service/message.h"
 
+#include "google/protobuf/descriptor.pb-c.h"
 #include "google/type/money.pb-c.h"
 #include "shop/v1/catalog.pb-c.h"
 #include "shop/v1/orders.pb-c.h"
@@ -116,6 +117,38 @@ static void all_bad_strings_are_named_at_once(void **state)
                      STATUS_INVALID_ARGUMENT);
     assert_int_equal(err.field_count, 2);
     assert_non_null(violation(&err, "request_id"));
+}
+
+/* A message whose third field holds another of its kind, and so on, so many times. */
+static size_t put_nested(char *bytes, size_t size, unsigned depth)
+{
+    size_t at = size;
+
+    for (; depth > 0; depth--) {
+        const size_t len = size - at;
+        assert_true(len < 0x80 && at >= 2);
+        bytes[--at] = (char)len;
+        bytes[--at] = '\x1a';
+    }
+    memmove(bytes, bytes + at, size - at);
+    return size - at;
+}
+
+static void messages_are_read_only_so_deep_in_one_another(void **state)
+{
+    char bytes[100];
+
+    for (unsigned depth = 1; depth <= MESSAGE_DEPTH_MAX + 2; depth++) {
+        const size_t size = put_nested(bytes, sizeof(bytes), depth);
+        ProtobufCMessage *message = NULL;
+        struct error err = {0};
+        const bool is_read = depth <= MESSAGE_DEPTH_MAX;
+
+        assert_int_equal(call_unpack(&google__protobuf__descriptor_proto__descriptor, bytes, size,
+                                     *state, &message, &err),
+                         is_read ? STATUS_OK : STATUS_INVALID_ARGUMENT);
+        assert_int_equal(err.reason, is_read ? REASON_NONE : REASON_MESSAGE_INVALID);
+    }
 }
 
 static void what_is_no_message_is_refused(void **state)
@@ -263,6 +296,7 @@ int main(void)
         cmocka_unit_test(no_bytes_are_an_empty_message),
         cmocka_unit_test(a_string_that_is_not_text_is_named_with_its_path),
         cmocka_unit_test(all_bad_strings_are_named_at_once),
+        cmocka_unit_test(messages_are_read_only_so_deep_in_one_another),
         cmocka_unit_test(what_is_no_message_is_refused),
         cmocka_unit_test(unknown_fields_of_every_wire_type_are_passed_over),
         cmocka_unit_test(a_message_of_16384_fields_fits_the_arena_and_one_more_is_refused),

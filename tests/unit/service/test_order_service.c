@@ -401,6 +401,17 @@ static void a_list_of_unknown_states_or_negative_sizes_is_invalid(void **state)
     }
 }
 
+static void a_list_is_refused_while_the_database_cannot_be_asked(void **state)
+{
+    struct fixture *fixture = *state;
+    Shop__V1__ListOrdersRequest request = list_request();
+
+    error_set(&fixture->orders.completion.fail_next, REASON_STORE_UNAVAILABLE);
+    fixture_refuses(fixture, orders_list_orders, &request.base, REASON_STORE_UNAVAILABLE);
+    fixture->service.page_key_set = false; /* it was never there: no token could be told */
+    fixture_refuses(fixture, orders_list_orders, &request.base, REASON_STORE_UNAVAILABLE);
+}
+
 static void a_page_of_large_orders_ends_early_and_the_next_goes_on(void **state)
 {
     static char name[801];
@@ -464,6 +475,7 @@ int main(void)
         TEST(lists_are_filtered_by_customer_state_and_caller),
         TEST(a_token_is_bound_to_its_filter_and_caller),
         TEST(a_list_of_unknown_states_or_negative_sizes_is_invalid),
+        TEST(a_list_is_refused_while_the_database_cannot_be_asked),
         TEST(a_page_of_large_orders_ends_early_and_the_next_goes_on),
         TEST(every_method_answers_without_an_arena),
     };
