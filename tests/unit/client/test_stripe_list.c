@@ -14,6 +14,8 @@
     "{\"id\":\"" id "\",\"amount\":4200,\"amount_received\":" received         \
     ",\"currency\":\"eur\",\"status\":\"succeeded\",\"latest_charge\":" charge \
     ",\"metadata\":" metadata "}"
+#define UNPAID(currency) \
+    "{\"id\":\"pi_1\",\"amount\":4200,\"amount_received\":0,\"currency\":" currency "}"
 #define OURS "{\"order_id\":\"" ORDER_ID "\",\"attempt\":\"3\"}"
 #define PAGE(data, has_more) "{\"object\":\"list\",\"data\":[" data "],\"has_more\":" has_more "}"
 
@@ -97,10 +99,15 @@ static void what_is_not_as_expected_is_not_believed(void **state)
         PAGE(PAYMENT("pi_1", "4200", "\"ch_1\"", OURS), "false"), /* not shown as it was asked */
         PAGE(PAYMENT("pi_1", "4200", "null", OURS), "false"),
         PAGE(PAYMENT("pi_1", "4200", CHARGE("null"), OURS), "false"),
+        PAGE(PAYMENT("pi_1", "4200", CHARGE("-1"), OURS), "false"),
+        PAGE(UNPAID("\"eur\"") "," UNPAID("null"), "false"),
+        PAGE(UNPAID("\"euro\""), "false"),
+        PAGE(UNPAID("\"e r\""), "false"),
     };
     for (size_t i = 0; i < COUNT_OF(bodies); i++) {
         if (read_list(200, bodies[i]) != EFFECT_UNKNOWN)
             fail_msg("%s", bodies[i]);
+        assert_int_equal(call.count, 0);
         assert_int_equal(call.effect.err.reason, REASON_PAYMENT_UNAVAILABLE);
     }
 }
