@@ -276,6 +276,40 @@ static void when_even_the_spare_descriptor_does_not_help_it_pauses_and_comes_bac
     assert_int_equal(f->taken_count, 1);
 }
 
+static void when_the_system_is_short_of_memory_it_pauses_and_comes_back(void **state)
+{
+    static const int failures[] = {ENOBUFS, ENOMEM};
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < COUNT_OF(failures); i++) {
+        accept_call_count = 0;
+        accept_failures[0] = failures[i];
+        accept_failure_count = 1;
+        dial(f);
+        turn(f);
+        turn(f);
+        assert_int_equal(accept_call_count, 1); /* no spinning */
+        assert_int_equal(f->taken_count, i);
+        fake_clock_advance(&f->clock, 100);
+        turn(f);
+        assert_int_equal(f->taken_count, i + 1);
+    }
+}
+
+static void stopped_in_a_pause_it_does_not_come_back(void **state)
+{
+    struct fixture *f = *state;
+
+    accept_failures[0] = ENOMEM;
+    accept_failure_count = 1;
+    dial(f);
+    turn(f);
+    grpc_acceptor_stop(f->acceptor);
+    fake_clock_advance(&f->clock, 1000);
+    turn(f);
+    assert_int_equal(f->taken_count, 0);
+}
+
 static void errors_of_one_connection_do_not_disturb_the_next(void **state)
 {
     static const int failures[] = {ECONNABORTED, EINTR, EPROTO, ENETDOWN};
@@ -378,6 +412,8 @@ int main(void)
         TEST(at_the_limit_sweeps_are_apart_so_that_refusing_stays_cheap),
         TEST(without_descriptors_the_caller_is_told_and_accepting_goes_on),
         TEST(when_even_the_spare_descriptor_does_not_help_it_pauses_and_comes_back),
+        TEST(when_the_system_is_short_of_memory_it_pauses_and_comes_back),
+        TEST(stopped_in_a_pause_it_does_not_come_back),
         TEST(errors_of_one_connection_do_not_disturb_the_next),
         TEST(after_stop_nobody_is_let_in),
         TEST(sockets_may_live_in_another_thread),
