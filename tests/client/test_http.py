@@ -272,8 +272,15 @@ def test_an_idempotency_key_is_the_request_id(web, product):
     assert (other.status, other.reason) == (400, "REQUEST_ID_REUSED")
 
 
+def test_quotes_within_a_key_are_escaped(web, product):
+    key = client.request_id()
+    first = web.post("/v1/orders:place", place_request(product), Idempotency_Key=f'"{key}\\"\\\\"')
+    again = web.post("/v1/orders:place", place_request(product, requestId=f'{key}"\\'))
+    assert (first.status, again.fields["idempotent-replayed"], again.json) == (200, "true", first.json)
+
+
 def test_a_key_that_is_none_or_differs_is_400(web, product):
-    for value in ('"open', '"', '""', "", "two words", '"a" "b"'):
+    for value in ('"open', '"', '""', "", "two words", '"a" "b"', '"a\\b"', '"a\\"'):
         answer = web.post("/v1/orders:place", place_request(product), Idempotency_Key=value)
         assert answer.broken == ["Idempotency-Key"], value
     answer = web.post("/v1/orders:place", place_request(product, requestId="a"), Idempotency_Key="b")
