@@ -726,6 +726,19 @@ def test_bad_arguments_end_it_with_2(arguments):
     assert done.returncode == 2 and "--help" in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize("text", ["", "\n", "sk_" + "x" * 5000])
+def test_a_key_file_without_a_key_that_fits_ends_it_with_2(tmp_path, text):
+    (tmp_path / "key").write_text(text)
+    assert run("--api-key-file", str(tmp_path / "key")).returncode == 2
+
+
+def test_without_a_port_file_it_tells_where_it_listens(tmp_path):
+    process = harness.Process("orderd-sandbox", [harness.program("orderd-sandbox"), "--listen", "127.0.0.1:0"], tmp_path)
+    port = process.wait_for_log(r"listens on 127\.0\.0\.1:(\d+)\n")[1]
+    assert harness.http(f"http://127.0.0.1:{port}/healthz")[0] == 200
+    assert process.stop() == 0
+
+
 def test_a_port_in_use_ends_it_with_1(door):
     assert run("--listen", f"127.0.0.1:{door.port}").returncode == 1
 
