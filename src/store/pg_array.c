@@ -79,6 +79,12 @@ bool pg_params_failed(const struct pg_params *params)
     return false;
 }
 
+void pg_params_fail(struct pg_params *params)
+{
+    assert(params->count > 0);
+    params->list[0].bytes.failed = true;
+}
+
 /* The array for one more element, with room for its header at the front. */
 static struct pg_param *pg_param_open(struct pg_params *params, unsigned index, enum pg_type type)
 {

@@ -50,6 +50,8 @@ void pg_params_clear(struct pg_params *params);
 size_t pg_params_size(const struct pg_params *params);
 /* Whether a buffer overflowed or memory ran out. */
 bool pg_params_failed(const struct pg_params *params);
+/* Makes it so, when there was no memory for what an element is made of. */
+void pg_params_fail(struct pg_params *params);
 
 /* Append one element to array `index`, whose type must fit. A NULL pointer appends SQL NULL. */
 void pg_put_bool(struct pg_params *params, unsigned index, bool value);

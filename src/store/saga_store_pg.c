@@ -108,7 +108,7 @@ static bool invites_retry(const struct failure *failure)
            (status == STATUS_UNAVAILABLE && reason_retry(failure->reason) == RETRY_AFTER);
 }
 
-/* No memory for it leaves the failure out; the CHECK that FAILED has one then stops the row. */
+/* It is told once, so without memory for it the advance is not sent. */
 static void put_failure(struct pg_params *params, unsigned index, const struct failure *failure)
 {
     struct buf json;
@@ -119,7 +119,10 @@ static void put_failure(struct pg_params *params, unsigned index, const struct f
     }
     buf_init(&json, FAILURE_JSON_SIZE_MAX);
     failure_json_write(failure, &json);
-    pg_put_text(params, index, json.failed ? NULL : json.data);
+    if (json.failed)
+        pg_params_fail(params);
+    else
+        pg_put_text(params, index, json.data);
     buf_deinit(&json);
 }
 
