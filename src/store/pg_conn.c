@@ -74,7 +74,8 @@ struct pg_conn {
     struct event io;
     short watched; /* EV_READ, EV_WRITE or both; 0 when io is not added */
     PGresult *result;
-    char *trouble; /* the first error of preparing */
+    bool is_troubled; /* a statement could not be prepared */
+    char *trouble;    /* why; NULL when there was no memory for it */
 
     pg_conn_done_fn *done;
     void *done_arg;
@@ -121,6 +122,7 @@ static void pg_conn_close_socket(struct pg_conn *conn)
     conn->result = NULL;
     PQfinish(conn->pg);
     conn->pg = NULL;
+    conn->is_troubled = false;
     free(conn->trouble);
     conn->trouble = NULL;
     pg_resolve_cancel(conn->resolve);
@@ -316,7 +318,7 @@ static void pg_conn_prepare(struct pg_conn *conn)
 
 static void pg_conn_prepared(struct pg_conn *conn)
 {
-    if (conn->trouble != NULL) {
+    if (conn->is_troubled) {
         char *trouble = conn->trouble;
         conn->trouble = NULL;
         pg_conn_lose(conn, "preparing the statements failed", trouble);
@@ -345,8 +347,10 @@ static void pg_conn_read_prepared(struct pg_conn *conn)
         }
         nulls = 0;
         ExecStatusType status = PQresultStatus(result);
-        if (status == PGRES_FATAL_ERROR && conn->trouble == NULL)
+        if (status == PGRES_FATAL_ERROR && !conn->is_troubled) {
+            conn->is_troubled = true;
             conn->trouble = strdup(PQresultErrorMessage(result));
+        }
         PQclear(result);
         if (status == PGRES_PIPELINE_SYNC) {
             pg_conn_prepared(conn);

@@ -2,6 +2,7 @@
  * end it, hosts that do not answer. */
 #include "postgres_fixture.h"
 
+#include "fake/failing_heap.h"
 #include "runtime/random_system.h"
 #include "store/pg_conn.h"
 #include "store/pg_row.h"
@@ -230,6 +231,46 @@ static void statements_that_cannot_be_prepared_are_told(void **state)
     await_ready(fixture);
 }
 
+/* Whatever finds no memory on the way, it never becomes ready with a statement missing. */
+static void open_broken(void *context)
+{
+    struct fixture *fixture = context;
+    unsigned lost_count = fixture->lost_count;
+
+    open_with(fixture, fixture->conninfo, broken_statements);
+    failing_heap_begin();
+    while (fixture->lost_count == lost_count && fixture->ready_count == 0)
+        loop_run(fixture->loop);
+    failing_heap_end();
+    assert_int_equal(fixture->ready_count, 0);
+    pg_conn_free(fixture->conn);
+    fixture->conn = NULL;
+}
+
+static void statements_that_cannot_be_prepared_are_noticed_without_memory(void **state)
+{
+    failing_heap_each(open_broken, *state);
+}
+
+/* Only an attempt is lost, and the next one is made. */
+static void connect_in_the_end(void *context)
+{
+    struct fixture *fixture = context;
+
+    open_with(fixture, fixture->conninfo, statements);
+    failing_heap_begin();
+    await_ready(fixture);
+    failing_heap_end();
+    assert_string_equal(ask(fixture, ECHO, "a"), "aa");
+    pg_conn_free(fixture->conn);
+    fixture->conn = NULL;
+}
+
+static void it_connects_in_the_end_wherever_memory_runs_out(void **state)
+{
+    failing_heap_each(connect_in_the_end, *state);
+}
+
 static void a_connection_string_that_cannot_be_read_is_told(void **state)
 {
     struct fixture *fixture = *state;
@@ -364,6 +405,8 @@ int main(void)
         TEST(a_session_has_the_settings_commands_rely_on),
         TEST(commands_and_results_larger_than_any_buffer_pass),
         TEST(statements_that_cannot_be_prepared_are_told),
+        TEST(statements_that_cannot_be_prepared_are_noticed_without_memory),
+        TEST(it_connects_in_the_end_wherever_memory_runs_out),
         TEST(a_connection_string_that_cannot_be_read_is_told),
         TEST(an_error_leaves_the_connection_ready),
         TEST(a_read_only_server_is_left_though_the_fate_is_known),

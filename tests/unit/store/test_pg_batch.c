@@ -2,6 +2,8 @@
  * order, who gets which row, and what becomes of those whose batch fails or whose time is up. */
 #include "store/pg_pool.h"
 
+#include "fake/failing_heap.h"
+
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -272,9 +274,10 @@ static void on_batch_failed(void *arg, const char *statement, const char *sqlsta
              sqlstate == NULL ? "-" : sqlstate);
 }
 
-static void open_pool(struct fixture *fixture, uint32_t connection_count, uint32_t batch_max)
+static struct pg_pool_config a_config(struct fixture *fixture, uint32_t connection_count,
+                                      uint32_t batch_max)
 {
-    const struct pg_pool_config config = {
+    return (struct pg_pool_config){
         .conninfo = "",
         .connection_count = connection_count,
         .batch_max = batch_max,
@@ -285,6 +288,11 @@ static void open_pool(struct fixture *fixture, uint32_t connection_count, uint32
         .on_batch_failed = on_batch_failed,
         .arg = fixture,
     };
+}
+
+static void open_pool(struct fixture *fixture, uint32_t connection_count, uint32_t batch_max)
+{
+    const struct pg_pool_config config = a_config(fixture, connection_count, batch_max);
     pg_pool_free(fixture->pool);
     fake_conn_count = 0;
     fixture->pool = pg_pool_new(fixture->loop, &fixture->random, &config);
@@ -857,6 +865,88 @@ static void connections_are_dealt_to_all_lanes(void **state)
     }
 }
 
+/* ---- memory that runs out ---- */
+
+static void make_pool(void *context)
+{
+    struct fixture *fixture = context;
+    const struct pg_pool_config config = a_config(fixture, PG_LANE_COUNT, BATCH_MAX);
+    struct pg_pool *pool;
+
+    fake_conn_count = 0;
+    failing_heap_begin();
+    pool = pg_pool_new(fixture->loop, &fixture->random, &config);
+    failing_heap_end();
+    assert_int_equal(pool == NULL, failing_heap_has_failed());
+    pg_pool_free(pool);
+}
+
+static void a_pool_is_whole_or_none(void **state)
+{
+    failing_heap_each(make_pool, *state);
+}
+
+/* A batch whose parameters found no memory is formed again, each request alone. */
+static void ask_new_pool(void *context)
+{
+    struct fixture *fixture = context;
+    struct request *requests[2];
+
+    fixture->count = 0;
+    memset(fixture->requests, 0, COUNT_OF(requests) * sizeof(*fixture->requests));
+    open_pool(fixture, PG_LANE_COUNT, BATCH_MAX);
+    fake_up(fake_conns[READ_CONN]);
+    failing_heap_begin();
+    for (size_t i = 0; i < COUNT_OF(requests); i++) {
+        requests[i] = start(fixture, LOOK);
+        requests[i]->size = 10000; /* some growing */
+    }
+    turn(fixture, 0);
+    failing_heap_end();
+    if (failing_heap_has_failed())
+        assert_int_equal(fake_conns[READ_CONN]->count, 1);
+    while (fake_conns[READ_CONN]->statement != NULL) {
+        fake_answer(fake_conns[READ_CONN]);
+        turn(fixture, 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(requests); i++)
+        assert_answered(requests[i]);
+    assert_int_equal(fixture->pool->waiting_count, 0);
+}
+
+static void a_batch_without_memory_leaves_in_smaller_ones(void **state)
+{
+    failing_heap_each(ask_new_pool, *state);
+}
+
+static void ask_alone(void *context)
+{
+    struct fixture *fixture = context;
+    struct request *request;
+
+    fixture->count = 0;
+    memset(fixture->requests, 0, 2 * sizeof(*fixture->requests));
+    open_pool(fixture, PG_LANE_COUNT, BATCH_MAX);
+    fake_up(fake_conns[WRITE_CONN]);
+    failing_heap_begin();
+    request = start(fixture, WRITE_ONCE);
+    turn(fixture, 0);
+    failing_heap_end();
+    if (failing_heap_has_failed()) {
+        assert_failed(request, REASON_OUT_OF_MEMORY, false);
+        assert_null(fake_conns[WRITE_CONN]->statement);
+        request = start(fixture, WRITE_ONCE);
+        turn(fixture, 0);
+    }
+    fake_answer(fake_conns[WRITE_CONN]);
+    assert_answered(request);
+}
+
+static void a_request_without_memory_is_not_sent_and_the_next_one_is(void **state)
+{
+    failing_heap_each(ask_alone, *state);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -892,6 +982,9 @@ int main(void)
         TEST(the_request_beyond_the_queue_limit_is_told_to_come_back),
         TEST(freeing_the_pool_ends_what_waits_and_what_flies),
         TEST(connections_are_dealt_to_all_lanes),
+        TEST(a_pool_is_whole_or_none),
+        TEST(a_batch_without_memory_leaves_in_smaller_ones),
+        TEST(a_request_without_memory_is_not_sent_and_the_next_one_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
