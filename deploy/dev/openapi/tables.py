@@ -79,7 +79,7 @@ def read_reasons(source_dir):
 
 def read_phrases(source_dir):
     """{404: "Not Found"}: the statuses of edge/http/http_status.c."""
-    rows = re.findall(r"\{(\d{3}), \"([^\"]+)\"\}", (source_dir / "src/edge/http/http_status.c").read_text())
+    rows = re.findall(r"\{(\d{3}), \"\1 ([^\"]+)\"\}", (source_dir / "src/edge/http/http_status.c").read_text())
     return {int(status): phrase for status, phrase in rows}
 
 

@@ -23,10 +23,10 @@ static void put_field(struct buf *out, const char *name, const char *value)
 
     if (at == NULL)
         return;
-    memcpy(at, name, name_size);
-    memcpy(at + name_size, ": ", 2);
-    memcpy(at + name_size + 2, value, value_size);
-    memcpy(at + name_size + 2 + value_size, "\r\n", 2);
+    at = mempcpy(at, name, name_size);
+    at = mempcpy(at, ": ", 2);
+    at = mempcpy(at, value, value_size);
+    mempcpy(at, "\r\n", 2);
 }
 
 bool http_reply_head_write(struct buf *out, const struct http_reply *reply, const char *date,
