@@ -1,4 +1,5 @@
 /* Subscribe over events in memory: when a reader is told, of what, and when it ends. */
+#include "fake/failing_heap.h"
 #include "fake/fake_clock.h"
 #include "fake/fake_event_store.h"
 
@@ -562,6 +563,81 @@ static void a_page_under_way_borrows_nothing_of_the_stream(void **state)
     advance(fixture, 0);
 }
 
+/* ---- Memory that runs out ------------------------------------------------------------------ */
+
+static void take_what_comes(struct reader *reader, unsigned passes)
+{
+    reader->reads_on = true;
+    for (unsigned i = 0; i < passes; i++) {
+        advance(reader->fixture, PASS_MS);
+        while (reader->wants) {
+            reader->wants = false;
+            take(reader);
+            advance(reader->fixture, 0);
+        }
+    }
+}
+
+/* He has all events, or was told so, and goes on behind the last that he has. */
+static void read_without_memory(void *context)
+{
+    const bool *only_new = context;
+    struct fixture *fixture;
+    struct reader reader, next;
+    unsigned event_count;
+    void *state = NULL;
+
+    assert_int_equal(setup(&state), 0);
+    fixture = state;
+    append_many(fixture, 3, "");
+    failing_heap_begin();
+    start_as(fixture, &reader, "", 0, *only_new);
+    if (reader.is_open)
+        take_what_comes(&reader, 3);
+    append_many(fixture, 2, "");
+    take_what_comes(&reader, 3);
+    failing_heap_end();
+    take_what_comes(&reader, 3);
+    event_count = reader.event_count;
+    if (!reader.is_open) {
+        assert_ended(&reader, REASON_OUT_OF_MEMORY);
+        assert_true(failing_heap_has_failed());
+        start_as(fixture, &next, "", reader.position, false);
+        take_what_comes(&next, 3);
+        event_count += next.event_count;
+        leave(&next);
+    }
+    if (!*only_new)
+        assert_int_equal(event_count, 5);
+    else if (reader.is_open)
+        assert_int_equal(event_count, 2);
+    leave(&reader);
+    teardown(&state);
+}
+
+static void no_event_is_lost_wherever_memory_runs_out(void **state)
+{
+    for (int i = 0; i <= 1; i++)
+        failing_heap_each(read_without_memory, &(bool){i == 1});
+}
+
+static void make_feed(void *context)
+{
+    struct fixture *fixture = context;
+    struct event_feed *feed;
+
+    failing_heap_begin();
+    feed = event_feed_new(&fixture->events.base, &fixture->clock.base);
+    failing_heap_end();
+    assert_int_equal(feed == NULL, failing_heap_has_failed());
+    event_feed_free(feed);
+}
+
+static void there_is_no_feed_without_memory(void **state)
+{
+    failing_heap_each(make_feed, *state);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -585,6 +661,8 @@ int main(void)
         TEST(a_page_that_fails_is_read_again),
         TEST(a_reader_may_leave_at_any_moment),
         TEST(a_page_under_way_borrows_nothing_of_the_stream),
+        cmocka_unit_test(no_event_is_lost_wherever_memory_runs_out),
+        TEST(there_is_no_feed_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

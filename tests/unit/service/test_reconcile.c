@@ -1,6 +1,7 @@
 /* The run of reconciliation over a store and a provider that the test answers for. */
 #include "service/reconcile.h"
 
+#include "fake/failing_heap.h"
 #include "fake/fake_clock.h"
 #include "fake/fake_completion.h"
 #include "fake/fake_random.h"
@@ -330,6 +331,37 @@ static void it_can_be_switched_off(void **state)
     assert_int_equal(fixture->take_count, 0);
 }
 
+/* A run that found no memory is told as failed, and changes nothing; the next one is whole. */
+static void run_without_memory(void *context)
+{
+    (void)context;
+    setup(NULL);
+    fixture->page_count = 2;
+    fixture->differs_as = DIFFERENCE_KEPT;
+    fixture->paid[0] = "pi_gone";
+    failing_heap_begin();
+    run();
+    failing_heap_end();
+    assert_int_equal(fixture->reconcile.state, RECONCILE_WAITING);
+    assert_int_equal(fixture->failed_count, failing_heap_has_failed());
+    if (failing_heap_has_failed()) {
+        assert_int_equal(fixture->err.reason, REASON_OUT_OF_MEMORY);
+        assert_int_equal(fixture->finish_count, 0);
+        fixture->is_due = true;
+        fixture->list_count = 0;
+        run();
+    }
+    assert_int_equal(fixture->finish_count, 1);
+    assert_int_equal(fixture->counts[DIFFERENCE_KEPT], 1);
+    assert_int_equal(fixture->counts[DIFFERENCE_MISSING], 1);
+    teardown(NULL);
+}
+
+static void a_run_without_memory_fails_and_the_next_is_whole(void **state)
+{
+    failing_heap_each(run_without_memory, NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -345,6 +377,7 @@ int main(void)
         TEST(too_many_payments_are_not_compared_to_the_end),
         TEST(what_is_out_when_it_stops_comes_home_without_effect),
         TEST(it_can_be_switched_off),
+        cmocka_unit_test(a_run_without_memory_fails_and_the_next_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
