@@ -19,9 +19,13 @@ enum {
 static _Thread_local struct {
     bool is_on;
     bool is_paused; /* a test or fake has asked, or an arena that was counted */
+} heap;
+
+/* Of whichever thread is on: it is handed over with the work. */
+static struct {
     bool has_failed;
     unsigned left; /* that many allocations work, then one does not */
-} heap;
+} this_run;
 
 /* ---- Runs ---------------------------------------------------------------------------------- */
 
@@ -35,11 +39,11 @@ void failing_heap_each(failing_heap_run *run, void *context)
     do {
         assert_true(n < RUNS_MAX);
         heap.is_on = false;
-        heap.has_failed = false;
-        heap.left = n++;
+        this_run.has_failed = false;
+        this_run.left = n++;
         run(context);
         assert_false(heap.is_on);
-    } while (heap.has_failed);
+    } while (this_run.has_failed);
     assert_true(n > 1);
     if (__lsan_do_recoverable_leak_check != NULL)
         assert_int_equal(__lsan_do_recoverable_leak_check(), 0);
@@ -57,17 +61,17 @@ void failing_heap_end(void)
 
 bool failing_heap_has_failed(void)
 {
-    return heap.has_failed;
+    return this_run.has_failed;
 }
 
 static bool fails(void)
 {
-    if (!heap.is_on || heap.is_paused || heap.has_failed)
+    if (!heap.is_on || heap.is_paused || this_run.has_failed)
         return false;
-    heap.has_failed = heap.left == 0;
-    if (heap.left > 0)
-        heap.left--;
-    return heap.has_failed;
+    this_run.has_failed = this_run.left == 0;
+    if (this_run.left > 0)
+        this_run.left--;
+    return this_run.has_failed;
 }
 
 /* ---- In place of ... ----------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
  * far more often than it asks the system. Libraries, fakes and tests always get what they ask for.
  * tests/CMakeLists.txt links every test so; no program has anything of this.
  *
- * Each thread has a heap of its own that fails. */
+ * It fails on the thread that has begun it: one at a time, which the run may have told to. */
 #pragma once
 
 #include <stdbool.h>
