@@ -24,7 +24,8 @@ static _Thread_local struct {
 /* Of whichever thread is on: it is handed over with the work. */
 static struct {
     bool has_failed;
-    unsigned left; /* that many allocations work, then one does not */
+    unsigned left; /* that many allocations work, then one does not, or none of those that follow */
+    bool is_for_good;
 } this_run;
 
 /* ---- Runs ---------------------------------------------------------------------------------- */
@@ -32,7 +33,7 @@ static struct {
 /* Of the sanitizer's, when there is one. */
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
-void failing_heap_each(failing_heap_run *run, void *context)
+static void each(failing_heap_run *run, void *context, bool is_for_good)
 {
     unsigned n = 0;
 
@@ -41,12 +42,23 @@ void failing_heap_each(failing_heap_run *run, void *context)
         heap.is_on = false;
         this_run.has_failed = false;
         this_run.left = n++;
+        this_run.is_for_good = is_for_good;
         run(context);
         assert_false(heap.is_on);
     } while (this_run.has_failed);
     assert_true(n > 1);
     if (__lsan_do_recoverable_leak_check != NULL)
         assert_int_equal(__lsan_do_recoverable_leak_check(), 0);
+}
+
+void failing_heap_each(failing_heap_run *run, void *context)
+{
+    each(run, context, false);
+}
+
+void failing_heap_from_each(failing_heap_run *run, void *context)
+{
+    each(run, context, true);
 }
 
 void failing_heap_begin(void)
@@ -66,8 +78,10 @@ bool failing_heap_has_failed(void)
 
 static bool fails(void)
 {
-    if (!heap.is_on || heap.is_paused || this_run.has_failed)
+    if (!heap.is_on || heap.is_paused)
         return false;
+    if (this_run.has_failed)
+        return this_run.is_for_good;
     this_run.has_failed = this_run.left == 0;
     if (this_run.left > 0)
         this_run.left--;

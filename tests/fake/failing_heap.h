@@ -16,6 +16,8 @@ typedef void failing_heap_run(void *context);
 /* Calls run(context) once for each allocation, and once more with none failing. Each run does the same
  * work from the beginning. With the address sanitizer, a leak of any of them fails the test. */
 void failing_heap_each(failing_heap_run *run, void *context);
+/* The same, but from that allocation on all fail, until the run calls failing_heap_end. */
+void failing_heap_from_each(failing_heap_run *run, void *context);
 
 /* Called by the run, around the work that has to stand it: what comes before and after is neither
  * counted nor fails. */

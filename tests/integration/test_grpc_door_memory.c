@@ -1,4 +1,4 @@
-/* Memory runs out once, anywhere in a call through a real door: it ends as it should or with OUT_OF_MEMORY,
+/* Memory runs out, once or for a while, anywhere in a call through a real door: it ends as it should or with OUT_OF_MEMORY,
  * and the door goes on. */
 #include "grpc_door_fixture.h"
 
@@ -77,6 +77,7 @@ static void every_unary_call_is_answered_wherever_memory_runs_out(void **state)
     for (size_t i = 0; i < COUNT_OF(scenes); i++) {
         scenes[i].fixture = *state;
         failing_heap_each(call_once, &scenes[i]);
+        failing_heap_from_each(call_once, &scenes[i]);
     }
 }
 
@@ -129,6 +130,7 @@ static void stream_all(struct fixture *f, struct scene *scenes, size_t count)
     for (size_t i = 0; i < count; i++) {
         scenes[i].fixture = f;
         failing_heap_each(stream_once, &scenes[i]);
+        failing_heap_from_each(stream_once, &scenes[i]);
     }
 }
 

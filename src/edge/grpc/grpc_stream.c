@@ -18,14 +18,12 @@ static void on_closed(struct pump_event *event, bool ok);
 
 /* Slots */
 
-static bool try_post(struct grpc_worker *worker, struct grpc_route *route)
+/* `stream` is memory of any content. */
+static void post(struct stream_call *stream, struct grpc_worker *worker, struct grpc_route *route)
 {
-    struct stream_call *stream = calloc(1, sizeof(*stream));
     grpc_call_error error;
 
-    if (stream == NULL) {
-        return false;
-    }
+    memset(stream, 0, sizeof(*stream));
     stream->ops = route->stream;
     stream->worker = worker;
     stream->route = route;
@@ -39,7 +37,16 @@ static bool try_post(struct grpc_worker *worker, struct grpc_route *route)
         worker->shared->server, route->registered, &stream->core, &stream->deadline,
         &stream->metadata, NULL, worker->queue, worker->queue, &stream->arrival);
     assert(error == GRPC_CALL_OK);
-    return true;
+}
+
+static bool try_post(struct grpc_worker *worker, struct grpc_route *route)
+{
+    struct stream_call *stream = malloc(sizeof(*stream));
+
+    if (stream != NULL) {
+        post(stream, worker, route);
+    }
+    return stream != NULL;
 }
 
 void stream_call_post(struct grpc_worker *worker, struct grpc_route *route)
@@ -78,9 +85,10 @@ static void release(struct stream_call *stream)
         limit_leave(stream->route->limit);
     }
     arena_free(stream->arena);
-    free(stream);
     if (owes_slot && !worker->is_draining) {
-        stream_call_post(worker, route); /* in the memory just given back */
+        post(stream, worker, route);
+    } else {
+        free(stream);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Memory runs out once, anywhere on an order's way: its caller is answered, nothing is taken twice or
+/* Memory runs out, once or for a while, anywhere on an order's way: its caller is answered, nothing is taken twice or
  * lost, and the order comes to rest. */
 #include "saga_fixture.h"
 
@@ -80,13 +80,20 @@ static void play(void *context)
     fixture_teardown(&state);
 }
 
+static void play_all(const struct scene *scene)
+{
+    struct scene copy = *scene;
+
+    failing_heap_each(play, &copy);
+    failing_heap_from_each(play, &copy);
+}
+
 /* ---- From the call on ----------------------------------------------------------------------------- */
 
 static void an_order_is_fulfilled_once_wherever_memory_runs_out(void **state)
 {
     for (int is_remote = 0; is_remote <= 1; is_remote++)
-        failing_heap_each(
-            play,
+        play_all(
             &(struct scene){.is_remote = is_remote, .end = ORDER_FULFILLED, .is_called = true});
 }
 
@@ -100,10 +107,10 @@ static void refuse_shipment(struct fixture *fixture)
 static void an_order_is_undone_wherever_memory_runs_out(void **state)
 {
     for (int is_remote = 0; is_remote <= 1; is_remote++)
-        failing_heap_each(play, &(struct scene){.is_remote = is_remote,
-                                                .prepare = refuse_shipment,
-                                                .end = ORDER_FAILED,
-                                                .is_called = true});
+        play_all(&(struct scene){.is_remote = is_remote,
+                                 .prepare = refuse_shipment,
+                                 .end = ORDER_FAILED,
+                                 .is_called = true});
 }
 
 /* The recall finds that it has left, and its id was never told. */
@@ -116,8 +123,7 @@ static void let_shipment_leave(struct fixture *fixture)
 
 static void a_shipment_that_has_left_fulfils_the_order_wherever_memory_runs_out(void **state)
 {
-    failing_heap_each(
-        play,
+    play_all(
         &(struct scene){.prepare = let_shipment_leave, .end = ORDER_FULFILLED, .is_called = true});
 }
 
@@ -166,8 +172,8 @@ static void leave_refunding(struct fixture *fixture)
 
 static void an_order_is_taken_over_as_soon_as_there_is_memory(void **state)
 {
-    failing_heap_each(play, &(struct scene){.prepare = leave_charging, .end = ORDER_FULFILLED});
-    failing_heap_each(play, &(struct scene){.prepare = leave_refunding, .end = ORDER_FAILED});
+    play_all(&(struct scene){.prepare = leave_charging, .end = ORDER_FULFILLED});
+    play_all(&(struct scene){.prepare = leave_refunding, .end = ORDER_FAILED});
 }
 
 static void leave_to_be_joined(struct fixture *fixture)
@@ -179,8 +185,7 @@ static void leave_to_be_joined(struct fixture *fixture)
 
 static void an_attempt_that_is_joined_is_answered_wherever_memory_runs_out(void **state)
 {
-    failing_heap_each(
-        play,
+    play_all(
         &(struct scene){.prepare = leave_to_be_joined, .end = ORDER_FAILED, .is_called = true});
 }
 

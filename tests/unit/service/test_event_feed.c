@@ -617,8 +617,10 @@ static void read_without_memory(void *context)
 
 static void no_event_is_lost_wherever_memory_runs_out(void **state)
 {
-    for (int i = 0; i <= 1; i++)
+    for (int i = 0; i <= 1; i++) {
         failing_heap_each(read_without_memory, &(bool){i == 1});
+        failing_heap_from_each(read_without_memory, &(bool){i == 1});
+    }
 }
 
 static void make_feed(void *context)

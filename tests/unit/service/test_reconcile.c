@@ -360,6 +360,7 @@ static void run_without_memory(void *context)
 static void a_run_without_memory_fails_and_the_next_is_whole(void **state)
 {
     failing_heap_each(run_without_memory, NULL);
+    failing_heap_from_each(run_without_memory, NULL);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* Memory runs out once, anywhere in a call of any method: it is answered once, as it should be or with
+/* Memory runs out, once or for a while, anywhere in a call of any method: it is answered once, as it should be or with
  * OUT_OF_MEMORY, and the next call is served. */
 #include "order_parts.h"
 #include "service_fixture.h"
@@ -376,6 +376,7 @@ static void call_all(const struct scene *scenes, size_t count)
         struct scene scene = scenes[i];
 
         failing_heap_each(call, &scene);
+        failing_heap_from_each(call, &scene);
     }
 }
 
@@ -480,6 +481,7 @@ static void watch(void *context)
 static void a_watch_is_told_or_ended_wherever_memory_runs_out(void **state)
 {
     failing_heap_each(watch, NULL);
+    failing_heap_from_each(watch, NULL);
 }
 
 static void make_watches(void *context)
