@@ -24,8 +24,8 @@ static _Thread_local struct {
 /* Of whichever thread is on: it is handed over with the work. */
 static struct {
     bool has_failed;
-    unsigned left; /* that many allocations work, then one does not, or none of those that follow */
-    bool is_for_good;
+    unsigned left;    /* that many allocations work, then one does not */
+    bool is_for_good; /* nor do those that follow */
 } this_run;
 
 /* ---- Runs ---------------------------------------------------------------------------------- */

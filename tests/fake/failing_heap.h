@@ -1,4 +1,4 @@
-/* Memory that runs out once. Allocations of ours are numbered: in the first run of a piece of work the
+/* Memory that runs out. Allocations of ours are numbered: in the first run of a piece of work the
  * first of them fails, in the second run the second, until a run had none left to fail.
  *
  * Ours are the calls that objects of src/ make to malloc and its kin, and to an arena, which is asked

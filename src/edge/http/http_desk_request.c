@@ -140,7 +140,7 @@ static void read_order(json_t *object, enum desk_order_kind kind, struct arena *
         validate_text(&validation, "operator", order->who, DESK_OPERATOR_CHARS);
     }
     if (kind == DESK_ORDER_END) {
-        const char *state = text_field(object, "state", arena, err);
+        const char *state = json_string_value(json_object_get(object, "state"));
         order->state = state == NULL ? ORDER_STATE_UNSPECIFIED : order_state_parse(state);
         if (order->state != ORDER_FAILED && order->state != ORDER_CANCELLED) {
             error_add_field(err, arena, "state", "must be FAILED or CANCELLED");

@@ -1,5 +1,5 @@
-/* Memory runs out, once or for a while, anywhere on an order's way: its caller is answered, nothing is taken twice or
- * lost, and the order comes to rest. */
+/* Memory runs out, once or for a while, anywhere on an order's way: its caller is answered, nothing is
+ * taken twice or lost, and the order comes to rest. */
 #include "saga_fixture.h"
 
 #include "fake/failing_heap.h"
