@@ -62,6 +62,7 @@ struct http_client {
     struct http_exchange *refused; /* could not be started; linked by adapter[0] */
     struct clock_timer refused_timer;
     LIST_HEAD(, watch) watches;
+    bool has_lost_watch; /* curl is ending all transfers */
     bool closing;
 };
 
@@ -273,7 +274,15 @@ static short events_of(int what)
     }
 }
 
-/* A socket that cannot be watched fails its transfer: curl ends all of them on -1. */
+/* A socket that cannot be watched fails its transfer: on -1 curl ends all of them, each when it is run
+ * next, which is made to be soon. */
+static int watch_failed(struct http_client *client)
+{
+    client->has_lost_watch = true;
+    clock_timer_start(loop_clock(client->loop), &client->curl_timer, 0);
+    return -1;
+}
+
 static int on_watch(CURL *easy UNUSED, curl_socket_t fd, int what, void *client_arg,
                     void *watch_arg)
 {
@@ -287,20 +296,26 @@ static int on_watch(CURL *easy UNUSED, curl_socket_t fd, int what, void *client_
     if (watch == NULL)
         watch = watch_new(client, fd);
     if (watch == NULL)
-        return -1;
+        return watch_failed(client);
     event_del(watch->event);
     if (event_assign(watch->event, loop_base(client->loop), fd, events_of(what), on_socket,
-                     watch) != 0)
-        return -1;
-    return event_add(watch->event, NULL);
+                     watch) != 0 ||
+        event_add(watch->event, NULL) != 0)
+        return watch_failed(client);
+    return 0;
 }
 
 static void on_curl_time(struct clock_timer *timer)
 {
     struct http_client *client = CONTAINER_OF(timer, struct http_client, curl_timer);
+    const bool has_lost_watch = client->has_lost_watch;
     int running;
 
-    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    client->has_lost_watch = false;
+    if (has_lost_watch)
+        curl_multi_perform(client->multi, &running);
+    else
+        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     end_transfers(client);
 }
 

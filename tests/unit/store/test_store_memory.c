@@ -2,11 +2,13 @@
  * failure that is stored, a row that is read. */
 #include "fake/failing_heap.h"
 #include "runtime/loop.h"
+#include "runtime/random_system.h"
 #include "store/failure_json.h"
 #include "store/pg_conn.h"
 #include "store/pg_conninfo.h"
 #include "store/pg_hosts.h"
 #include "store/pg_statement.h"
+#include "store/sample_pg.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,19 +25,27 @@ static void on_ready(void *arg, struct pg_conn *conn)
 
 static void on_lost(void *arg, struct pg_conn *conn, const struct error *err)
 {
+    loop_stop(arg);
 }
 
-static void make_conn(void *context)
+static struct pg_conn_config config_of(struct loop *loop, const char *conninfo)
 {
-    const struct pg_conn_config config = {
-        .conninfo = "host=/nowhere,/elsewhere options='-c search_path=x'",
+    return (struct pg_conn_config){
+        .conninfo = conninfo,
         .application_name = "orderd",
         .statements = pg_statements,
         .statement_timeout_ms = 1000,
         .lock_timeout_ms = 1000,
         .on_ready = on_ready,
         .on_lost = on_lost,
+        .arg = loop,
     };
+}
+
+static void make_conn(void *context)
+{
+    const struct pg_conn_config config =
+        config_of(context, "host=/nowhere,/elsewhere options='-c search_path=x'");
     struct pg_conn *conn;
 
     failing_heap_begin();
@@ -52,6 +62,54 @@ static void a_connection_is_whole_or_none(void **state)
 
     assert_non_null(loop);
     failing_heap_each(make_conn, loop);
+    loop_free(loop);
+}
+
+/* Nobody listens there; what is lost is tried again. */
+static void look_up(void *context)
+{
+    struct random_source *random = random_system_new();
+    const struct pg_conn_config config = config_of(context, "host=localhost port=1");
+    struct pg_conn *conn = pg_conn_new(context, random, &config);
+
+    assert_non_null(conn);
+    for (int i = 0; i < 2; i++) {
+        failing_heap_begin();
+        loop_run(context);
+        failing_heap_end();
+        assert_false(pg_conn_is_ready(conn));
+    }
+    pg_conn_free(conn);
+    random_system_free(random);
+}
+
+static void a_look_up_that_finds_no_memory_is_tried_again(void **state)
+{
+    struct loop *loop = loop_new();
+
+    assert_non_null(loop);
+    failing_heap_each(look_up, loop);
+    loop_free(loop);
+}
+
+static void make_sample(void *context)
+{
+    struct sample_pg sample;
+    bool is_ready;
+
+    failing_heap_begin();
+    is_ready = sample_pg_init(&sample, NULL, loop_clock(context));
+    failing_heap_end();
+    assert_int_equal(is_ready, !failing_heap_has_failed());
+    sample_pg_deinit(&sample);
+}
+
+static void there_are_no_samples_without_memory(void **state)
+{
+    struct loop *loop = loop_new();
+
+    assert_non_null(loop);
+    failing_heap_each(make_sample, loop);
     loop_free(loop);
 }
 
@@ -138,6 +196,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_connection_is_whole_or_none),
+        TEST(a_look_up_that_finds_no_memory_is_tried_again),
+        TEST(there_are_no_samples_without_memory),
         TEST(hosts_that_found_no_memory_are_applied_the_next_time),
         TEST(a_failure_is_stored_and_read_whole_or_not_at_all),
     };
