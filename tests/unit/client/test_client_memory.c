@@ -1,5 +1,5 @@
-/* Memory runs out, once or for a while, anywhere in a call to a provider or in reading its answer: the call ends, and
- * nothing is said for certain that is not known. */
+/* Memory runs out, once or for a while, anywhere in a call to a provider or in reading its answer: the call
+ * ends, and nothing is said for certain that is not known. */
 #include "client/clients.h"
 #include "client/fulfillment_answer.h"
 #include "client/http_client.h"

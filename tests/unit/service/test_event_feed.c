@@ -49,8 +49,7 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-    if (fixture == NULL)
-        return -1;
+    assert_non_null(fixture);
     fake_clock_init(&fixture->clock);
     fake_event_store_init(&fixture->events, &fixture->clock.base);
     fixture->service.event_feed = event_feed_new(&fixture->events.base, &fixture->clock.base);
