@@ -66,14 +66,14 @@ struct http_watch {
     enum watch_form form;
     enum watch_state state;
     bool holds_place;
-    bool is_opening;  /* the service's function is on the stack */
-    bool is_open;     /* the service holds the stream */
-    bool is_asked;    /* for a message */
-    bool is_ready;    /* the client has taken all */
-    bool has_written; /* a message */
-    bool is_answered; /* HEAD: the first message is there, and is all that was to be known */
-    bool is_broken;   /* a message could not be written */
-    bool resumes;     /* by Last-Event-ID, up to seen; it may turn out that this was the last */
+    bool is_opening;    /* the service's function is on the stack */
+    bool is_open;       /* the service holds the stream */
+    bool is_asked;      /* for a message */
+    bool is_ready;      /* the client has taken all */
+    bool has_written;   /* a message */
+    bool is_answered;   /* HEAD: the first message is there, and is all that was to be known */
+    enum reason broken; /* why a message could not be written */
+    bool resumes;       /* by Last-Event-ID, up to seen; it may turn out that this was the last */
     int64_t seen;
     size_t sent_size;
     struct buf piece; /* to be written when the client is ready */
@@ -191,7 +191,7 @@ static void put_message(struct http_watch *watch, const ProtobufCMessage *messag
     size_t len = piece->len;
     bool is_well;
 
-    watch->is_broken = true;
+    watch->broken = REASON_OUT_OF_MEMORY;
     if (arena == NULL)
         return;
     if (watch->form == WATCH_EVENTS)
@@ -207,8 +207,10 @@ static void put_message(struct http_watch *watch, const ProtobufCMessage *messag
     arena_free(arena);
     if (is_well && !piece->failed) {
         watch->has_written = true;
-        watch->is_broken = false;
+        watch->broken = REASON_NONE;
     } else { /* as if it had not been begun */
+        if (!piece->no_memory)
+            watch->broken = REASON_INTERNAL;
         piece->len = len;
         piece->failed = false;
         piece->no_memory = false;
@@ -263,8 +265,8 @@ static void advance(struct http_watch *watch)
         end_stream(watch);
         return;
     }
-    if (watch->is_broken && watch->is_open) {
-        fail_open_stream(watch, REASON_INTERNAL);
+    if (watch->broken != REASON_NONE && watch->is_open) {
+        fail_open_stream(watch, watch->broken);
         put_end(watch);
     }
     if (watch->state == WATCH_STATE_STREAMING && !watch->is_ready)
