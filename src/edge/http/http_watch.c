@@ -70,7 +70,7 @@ struct http_watch {
     bool is_open;       /* the service holds the stream */
     bool is_asked;      /* for a message */
     bool is_ready;      /* the client has taken all */
-    bool has_written;   /* a message */
+    bool has_written;   /* a message, or the error */
     bool is_answered;   /* HEAD: the first message is there, and is all that was to be known */
     enum reason broken; /* why a message could not be written */
     bool resumes;       /* by Last-Event-ID, up to seen; it may turn out that this was the last */
@@ -140,6 +140,12 @@ static void end_stream(struct http_watch *watch)
 
 /* ---- Pieces ----------------------------------------------------------------------------------- */
 
+/* In front of the first element of an array, and of those that follow. */
+static void put_separator(struct http_watch *watch)
+{
+    buf_put_char(&watch->piece, watch->has_written ? ',' : '[');
+}
+
 static void put_error(struct http_watch *watch)
 {
     struct arena *arena = arena_new(SCRATCH_SIZE_MAX);
@@ -153,10 +159,11 @@ static void put_error(struct http_watch *watch)
     text = http_error_write(watch->gateway->site, err, &http_status, arena, &size);
     if (watch->form == WATCH_EVENTS)
         buf_put_str(&watch->piece, "event: error\ndata: ");
-    else if (watch->form == WATCH_ARRAY && watch->has_written)
-        buf_put_char(&watch->piece, ',');
+    else if (watch->form == WATCH_ARRAY)
+        put_separator(watch);
     buf_put(&watch->piece, text, size);
     buf_put_str(&watch->piece, watch->form == WATCH_EVENTS ? "\n\n" : "\n");
+    watch->has_written = true;
     arena_free(arena);
 }
 
@@ -168,7 +175,7 @@ static void put_end(struct http_watch *watch)
     else if (watch->form == WATCH_EVENTS)
         buf_put_str(&watch->piece, end_event);
     if (watch->form == WATCH_ARRAY)
-        buf_put_char(&watch->piece, ']');
+        buf_put_str(&watch->piece, watch->has_written ? "]" : "[]");
 }
 
 /* The id of a message as an event. */
@@ -198,8 +205,8 @@ static void put_message(struct http_watch *watch, const ProtobufCMessage *messag
         buf_printf(piece, "id: %" PRId64 "\ndata: ", id_of(watch, message));
     else if (watch->form == WATCH_LINES)
         buf_put_str(piece, "{\"result\":");
-    else if (watch->has_written)
-        buf_put_char(piece, ',');
+    else
+        put_separator(watch);
     is_well = message_to_json(watch->exchange->route->reply, message, arena, piece);
     buf_put_str(piece, watch->form == WATCH_EVENTS  ? "\n\n"
                        : watch->form == WATCH_LINES ? "}\n"
@@ -232,8 +239,6 @@ static void begin(struct http_watch *watch)
     if (watch->state == WATCH_STATE_STREAMING)
         return;
     watch->state = WATCH_STATE_STREAMING;
-    if (watch->form == WATCH_ARRAY)
-        buf_put_char(&watch->piece, '[');
     http_answer_begin(watch->exchange, media_types[watch->form], on_ready);
 }
 
@@ -315,6 +320,8 @@ static void finish(struct http_watch *watch)
 {
     if (watch->is_opening)
         return; /* seen to by the one who opens */
+    if (watch->broken != REASON_NONE && !error_is_set(&watch->stream.err))
+        error_set(&watch->stream.err, watch->broken);
     if (watch->state == WATCH_STATE_WAITING) {
         answer_at_once(watch);
         return;

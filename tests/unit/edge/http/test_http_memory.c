@@ -190,6 +190,20 @@ static void assert_agrees_with_itself(const char *received)
         fail_msg("the status is not that of the body: %s", received);
 }
 
+/* A stream as one JSON array begins as one, whatever comes in it. */
+static void assert_begins_well(const char *received)
+{
+    const char *body = strstr(received, "\r\n\r\n");
+    const char *chunk = body == NULL ? NULL : strstr(body + 4, "\r\n");
+
+    if (strstr(received, "content-type: application/json\r\n") == NULL ||
+        strstr(received, "transfer-encoding: chunked") == NULL || chunk == NULL ||
+        strncmp(body + 4, "0\r\n", 3) == 0)
+        return;
+    if (chunk[2] != '[')
+        fail_msg("an array expected, not: %s", received);
+}
+
 /* A request, and how it is answered when there is memory. */
 struct scene {
     struct fixture *fixture;
@@ -212,6 +226,9 @@ static void ask(void *context)
     assert_int_equal(fixture->limits.calls.count, 0);
     assert_int_equal(fixture->limits.orders.count, 0);
     assert_agrees_with_itself(fixture->received);
+    assert_begins_well(fixture->received);
+    if (strstr(fixture->received, "event: end") != NULL) /* then all was told */
+        assert_non_null(strstr(fixture->received, scene->contains));
     if (failing_heap_has_failed() && status != scene->status) {
         if (status != 0 && status != 429 && status != 503 && status != scene->other_status)
             fail_msg("%d, 429 or 503 expected, not: %s", scene->status, fixture->received);
