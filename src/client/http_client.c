@@ -25,7 +25,8 @@
 
 enum {
     WAITING_MAX = LIMIT_ORDERS, /* so many orders may be in flight, and none asks twice */
-    IDLE_MAX = 256,             /* easy handles kept: 6 KiB each */
+    IDLE_MAX = 256,             /* easy handles kept: 6 KiB each, … */
+    ANSWER_KEPT_MAX = 4096,     /* … and the buffers of their answers, which usually take 1 KiB */
     CONNECT_TIMEOUT_MS = 2000,
     LOW_SPEED_BYTES = 1,          /* a second, over … */
     LOW_SPEED_SECONDS = 20,       /* … so many: matters only for tries longer than that */
@@ -118,7 +119,7 @@ static void transfer_keep(struct transfer *transfer)
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
     transfer->exchange = NULL;
-    if (transfer->answer.size > LIMIT_ANSWER_SIZE)
+    if (transfer->answer.size > ANSWER_KEPT_MAX)
         buf_deinit(&transfer->answer);
     else
         buf_clear(&transfer->answer);

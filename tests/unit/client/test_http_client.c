@@ -13,6 +13,12 @@
 #include "base/limits.h"
 #include "canned_server.h"
 
+#ifdef __SANITIZE_ADDRESS__
+size_t __sanitizer_get_current_allocated_bytes(void); /* its header is not everywhere */
+#else
+#include <malloc.h>
+#endif
+
 enum {
     CONNECTIONS = 2,
     MANY = 40,
@@ -271,6 +277,35 @@ static void an_answer_that_does_not_fit_the_arena_is_no_answer(void **state)
     arena_free(small);
 }
 
+static size_t allocated_bytes(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    return mallinfo2().uordblks;
+#endif
+}
+
+/* As lists of payments are, every few minutes; what was used for one exchange is used again for others. */
+static void the_memory_of_a_large_answer_is_not_kept(void **state)
+{
+    static char body[LIMIT_ANSWER_SIZE * 3 / 4];
+    struct http_exchange exchange = get(LONG_MS);
+    struct arena *own = arena_new(2 * LIMIT_ANSWER_SIZE);
+    size_t before;
+
+    run(get(LONG_MS)); /* what is kept in any case is there now */
+    before = allocated_bytes();
+    memset(body, 'x', sizeof(body) - 1);
+    canned_server_answer(server, 200, body);
+    start(&exchange);
+    exchange.arena = own;
+    loop_run(loop);
+    assert_int_equal(exchange.result, HTTP_ANSWERED);
+    arena_free(own);
+    assert_in_range(allocated_bytes(), 0, before + sizeof(body) / 2);
+}
+
 static void more_exchanges_than_connections_wait_and_all_are_answered(void **state)
 {
     for (int i = 0; i < MANY; i++) {
@@ -446,6 +481,7 @@ int main(void)
         TEST(a_request_that_arrived_and_could_not_be_sent_again_is_of_unknown_fate),
         TEST(an_answer_may_be_as_large_as_the_limit_and_no_larger),
         TEST(an_answer_that_does_not_fit_the_arena_is_no_answer),
+        TEST(the_memory_of_a_large_answer_is_not_kept),
         TEST(more_exchanges_than_connections_wait_and_all_are_answered),
         TEST(first_come_first_served),
         TEST(an_exchange_has_its_whole_time_once_its_turn_has_come),
