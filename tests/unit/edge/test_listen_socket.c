@@ -42,6 +42,17 @@ static bool can_connect(uint16_t port)
     return is_connected;
 }
 
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return is_bound;
+}
+
 /* What stands for every address is there for callers over IPv4, too. */
 static void addresses_of_ipv6_stand_in_brackets(void **state)
 {
@@ -50,15 +61,14 @@ static void addresses_of_ipv6_stand_in_brackets(void **state)
         bool means_ipv4;
     } cases[] = {{"[::1]:0", false}, {"[::]:0", true}};
 
+    if (!has_ipv6())
+        skip(); /* the system's, not ours */
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct error err = {0};
         uint16_t port = 0;
         int fd = -1;
 
-        if (listen_socket_open("X", cases[i].address, &fd, &port, &err) != STATUS_OK) {
-            print_message("no IPv6 here: %s\n", err.message);
-            skip();
-        }
+        assert_int_equal(listen_socket_open("X", cases[i].address, &fd, &port, &err), STATUS_OK);
         assert_true(port > 0);
         assert_int_equal(can_connect(port), cases[i].means_ipv4);
         close(fd);

@@ -172,6 +172,48 @@ static void a_host_is_a_name_or_an_address_with_a_port_or_not(void **state)
 }
 
 /* The shapes in which requests are smuggled, and others that no honest client sends. */
+static bool is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+/* Byte for byte what RFC 9110 and RFC 3986 allow in a name, a target, a value and a host. */
+static void every_byte_is_allowed_where_it_may_stand_and_nowhere_else(void **state)
+{
+    static const char alphanumeric[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        const char c = (char)i;
+        const bool is_letter = is_one_of(c, alphanumeric);
+        const bool is_visible = i > 0x20 && i < 0x7f;
+        const struct {
+            const char *before, *behind;
+            bool is_allowed;
+        } places[] = {
+            {"GET / HTTP/1.1" HOST "\r\nX", "Y: y" END,
+             is_letter || is_one_of(c, "!#$%&'*+-.^_`|~:")}, /* ':' ends it */
+            {"GET /a", "b HTTP/1.1" HOST END, is_visible && c != '#'},
+            {"GET / HTTP/1.1" HOST "\r\nX: a", "b" END, i == '\t' || (i >= 0x20 && i != 0x7f)},
+            {"GET / HTTP/1.1\r\nHost: a", "b" END, is_letter || is_one_of(c, "-._~%!$&'()*+,;=")},
+            {"GET / HTTP/1.1\r\nHost: a:8", "0" END, is_one_of(c, "0123456789")},
+        };
+
+        arena_free(arena);
+        arena = arena_new(1024 * 1024);
+        for (size_t place = 0; place < COUNT_OF(places); place++) {
+            char text[100];
+            struct http_head head;
+            const int size = snprintf(text, sizeof(text), "%s%c%s", places[place].before, c,
+                                      places[place].behind);
+
+            if ((read_bytes(text, (size_t)size, &head) == HTTP_HEAD_OK) != places[place].is_allowed)
+                fail_msg("byte %d in: %s", i, places[place].before);
+        }
+    }
+}
+
 static void what_is_not_exact_is_refused(void **state)
 {
     static const char *const texts[] = {
@@ -396,6 +438,7 @@ int main(void)
         TEST(targets_of_all_forms_give_a_path),
         TEST(how_the_body_is_framed_is_known),
         TEST(a_host_is_a_name_or_an_address_with_a_port_or_not),
+        TEST(every_byte_is_allowed_where_it_may_stand_and_nowhere_else),
         TEST(what_is_not_exact_is_refused),
         TEST(a_nul_is_refused_wherever_it_stands),
         TEST(only_one_expectation_can_be_met),
