@@ -111,8 +111,6 @@ struct grpc_acceptor *grpc_acceptor_new(const struct grpc_acceptor_config *confi
         .clock = config->clock,
         .listen_fd = config->listen_fd,
         .has_room = has_room,
-        .refuse =
-            NULL, /* a GOAWAY, gRPC's clients would answer by connecting at once, again and again */
         .take = take,
         .arg = acceptor,
         .refused = METRIC_CONNECTIONS_REFUSED,

@@ -24,7 +24,7 @@ struct door_worker {
 struct http_door {
     struct acceptor *acceptor;
     uint32_t connections_max;
-    char *refusal;                /* the body for those beyond them, or NULL */
+    char *refusal;                /* the body for those beyond them */
     atomic_uint connection_count; /* also of those on their way to a worker */
     uint16_t port;
     uint32_t worker_count;
@@ -81,8 +81,6 @@ static void refuse(void *arg, struct buf *words)
     static const struct http_field fields[] = {{"retry-after", "1"}};
     struct http_door *door = arg;
 
-    if (door->refusal == NULL)
-        return;
     http_reply_head_write(words,
                           &(struct http_reply){.status = 429,
                                                .content_type = "application/json",
@@ -237,8 +235,8 @@ enum status http_door_new(const struct http_door_config *config,
             return error_set(err, REASON_OUT_OF_MEMORY);
         }
     }
-    door->refusal = config->site == NULL ? NULL : http_error_refusal(config->site);
-    if (config->site != NULL && door->refusal == NULL) {
+    door->refusal = http_error_refusal(config->site);
+    if (door->refusal == NULL) {
         http_door_free(door);
         return error_set(err, REASON_OUT_OF_MEMORY);
     }

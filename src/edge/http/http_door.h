@@ -24,10 +24,9 @@ struct http_door_worker {
 };
 
 struct http_door_config {
-    const char *address;      /* "0.0.0.0:8080" */
-    uint32_t connections_max; /* of all workers */
-    const struct http_site
-        *site; /* for the words to who comes beyond them. NULL: nothing is said */
+    const char *address;          /* "0.0.0.0:8080" */
+    uint32_t connections_max;     /* of all workers */
+    const struct http_site *site; /* how those beyond them are told so */
 };
 
 struct http_door;

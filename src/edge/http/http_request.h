@@ -76,7 +76,6 @@ struct http_reply {
     uint32_t field_count;
     const char *body; /* in the request's arena, or constant */
     size_t body_size;
-    bool may_gzip;
 };
 
 /* Sends the reply; the request is gone. */

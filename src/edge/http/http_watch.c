@@ -148,15 +148,12 @@ static void put_separator(struct http_watch *watch)
 
 static void put_error(struct http_watch *watch)
 {
-    struct arena *arena = arena_new(SCRATCH_SIZE_MAX);
     const struct error *err = &watch->stream.err;
     int http_status = http_error_status(err, false);
-    const char *text;
     size_t size;
+    const char *text = http_error_write(watch->gateway->site, err, &http_status,
+                                        watch->exchange->request->arena, &size);
 
-    if (arena == NULL)
-        return; /* it ends without a word */
-    text = http_error_write(watch->gateway->site, err, &http_status, arena, &size);
     if (watch->form == WATCH_EVENTS)
         buf_put_str(&watch->piece, "event: error\ndata: ");
     else if (watch->form == WATCH_ARRAY)
@@ -164,7 +161,6 @@ static void put_error(struct http_watch *watch)
     buf_put(&watch->piece, text, size);
     buf_put_str(&watch->piece, watch->form == WATCH_EVENTS ? "\n\n" : "\n");
     watch->has_written = true;
-    arena_free(arena);
 }
 
 /* The last words. */
