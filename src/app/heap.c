@@ -6,8 +6,7 @@
 #include <malloc.h>
 
 enum {
-    TRIM_EVERY_MS =
-        60 * 1000, /* it takes a few milliseconds, and pages that are used again faults */
+    TRIM_EVERY_MS = 60 * 1000, /* under load it takes a fraction of a millisecond */
 };
 
 /* One heap for each worker and one for all threads of gRPC: with one for each thread, as is usual,
