@@ -1,5 +1,5 @@
 /* Every fixed limit of the service, in one place, each with its reason. Those an operator may change
- * are settings (app/config) and only have their defaults there. */
+ * are settings (app/setting) and only have their defaults there. */
 #pragma once
 
 enum {
