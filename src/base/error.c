@@ -72,10 +72,15 @@ enum status error_wrap(struct error *err, const char *format, ...)
 
 /* ---- Details ----------------------------------------------------------------------------- */
 
+/* Texts of details may be from outside, like the message. */
 static bool copy_text(struct arena *arena, const char *text, const char **out_copy)
 {
-    *out_copy = arena_strdup(arena, text);
-    return text == NULL || *out_copy != NULL;
+    char *copy = arena_strdup(arena, text);
+
+    if (copy != NULL)
+        make_valid(copy);
+    *out_copy = copy;
+    return text == NULL || copy != NULL;
 }
 
 static void error_add(struct error *err, struct arena *arena, struct error_detail source)
@@ -112,6 +117,26 @@ void error_add_resource(struct error *err, struct arena *arena, const char *type
     error_add(err, arena, (struct error_detail){.kind = DETAIL_RESOURCE, .a = type, .b = name});
 }
 
+/* Gives the error another reason, but keeps what was gathered. */
+static void change_reason(struct error *err, enum reason reason)
+{
+    struct error changed = {0};
+
+    error_set(&changed, reason);
+    changed.details = err->details;
+    changed.field_count = err->field_count;
+    *err = changed;
+}
+
+static void add_field(struct error *err, struct arena *arena, const char *field,
+                      const char *description)
+{
+    if (err->field_count++ >= ERROR_FIELDS_MAX)
+        return;
+    error_add(err, arena,
+              (struct error_detail){.kind = DETAIL_FIELD, .a = field, .b = description});
+}
+
 void error_add_field(struct error *err, struct arena *arena, const char *field,
                      const char *description_format, ...)
 {
@@ -120,12 +145,18 @@ void error_add_field(struct error *err, struct arena *arena, const char *field,
 
     if (!error_is_set(err))
         error_set(err, REASON_REQUEST_INVALID);
-    if (err->field_count++ >= ERROR_FIELDS_MAX)
-        return;
+    else if (err->reason == REASON_FIELD_UNKNOWN)
+        change_reason(err, REASON_REQUEST_INVALID);
     va_start(args, description_format);
     vsnprintf(description, sizeof(description), description_format, args);
     va_end(args);
-    make_valid(description);
-    error_add(err, arena,
-              (struct error_detail){.kind = DETAIL_FIELD, .a = field, .b = description});
+    add_field(err, arena, field, description);
+}
+
+void error_add_unknown_field(struct error *err, struct arena *arena, const char *field,
+                             const char *description)
+{
+    if (!error_is_set(err))
+        error_set(err, REASON_FIELD_UNKNOWN);
+    add_field(err, arena, field, description);
 }

@@ -61,6 +61,9 @@ void error_add_resource(struct error *err, struct arena *arena, const char *type
  * ERROR_FIELDS_MAX they are only counted, and the edge's last entry says how many more. */
 void error_add_field(struct error *err, struct arena *arena, const char *field,
                      const char *description_format, ...) PRINTF_LIKE(4, 5);
+/* The same of a field that nobody knows. While that is all that is wrong, the reason is FIELD_UNKNOWN. */
+void error_add_unknown_field(struct error *err, struct arena *arena, const char *field,
+                             const char *description);
 
 /* A zeroed error means "no error yet". */
 static inline bool error_is_set(const struct error *err)

@@ -69,9 +69,10 @@ static enum status read_unknown(struct binding *binding)
     while (http_query_next(&query, binding->arena)) {
         if (strcmp(query.key, unknown_key) != 0)
             continue;
-        if (strcmp(query.value, "ignore") != 0)
+        if (strcmp(query.value, "ignore") == 0)
+            binding->ignore_unknown = true;
+        else
             error_add_field(binding->err, binding->arena, unknown_key, "must be \"ignore\"");
-        binding->ignore_unknown = true;
     }
     if (query.is_full)
         return no_memory(binding);
@@ -384,10 +385,21 @@ enum status http_bind_timeout(const struct http_request *request, int64_t *out_m
 
 /* ---- All of it -------------------------------------------------------------------------------- */
 
+/* What is wrong is told field by field, so there may be more. */
+static bool may_go_on(const struct binding *binding)
+{
+    return !error_is_set(binding->err) || binding->err->field_count > 0;
+}
+
 static enum status bind_all(struct binding *binding)
 {
-    if (read_unknown(binding) != STATUS_OK || read_body(binding) != STATUS_OK ||
-        make_message(binding) != STATUS_OK)
+    enum status body;
+
+    (void)read_unknown(binding);
+    if (!may_go_on(binding))
+        return binding->err->status;
+    body = read_body(binding);
+    if (!may_go_on(binding) || make_message(binding) != STATUS_OK)
         return binding->err->status;
     field_text_init(&binding->fields, binding->route->request, binding->message,
                     binding->ignore_unknown, binding->arena, binding->err);
@@ -395,7 +407,8 @@ static enum status bind_all(struct binding *binding)
         derive_mask(binding) != STATUS_OK)
         return binding->err->status;
     bind_key(binding);
-    bind_match(binding);
+    if (body == STATUS_OK) /* which may have the etag that must fit */
+        bind_match(binding);
     return binding->err->status;
 }
 

@@ -33,8 +33,7 @@ void place_write(const struct place *place, char out[PLACE_PATH_SIZE])
     append(out, place->name, place->name_len);
 }
 
-static void add_violation(struct reading *reading, const struct place *place,
-                          const char *description)
+void reading_fail(struct reading *reading, const struct place *place, const char *description)
 {
     char path[PLACE_PATH_SIZE];
 
@@ -43,32 +42,14 @@ static void add_violation(struct reading *reading, const struct place *place,
     error_add_field(reading->err, reading->arena, path, "%s", description);
 }
 
-/* Gives the error another reason, but keeps what was gathered. */
-static void change_reason(struct error *err, enum reason reason)
-{
-    struct error changed = {0};
-
-    error_set(&changed, reason);
-    changed.details = err->details;
-    changed.field_count = err->field_count;
-    *err = changed;
-}
-
-void reading_fail(struct reading *reading, const struct place *place, const char *description)
-{
-    if (reading->err->reason == REASON_FIELD_UNKNOWN)
-        change_reason(reading->err, REASON_REQUEST_INVALID);
-    add_violation(reading, place, description);
-}
-
 void reading_fail_unknown(struct reading *reading, const struct place *place, const char *type_name)
 {
-    char description[128];
+    char path[PLACE_PATH_SIZE], description[128];
 
-    if (!error_is_set(reading->err))
-        error_set(reading->err, REASON_FIELD_UNKNOWN);
+    reading->has_failed = true;
+    place_write(place, path);
     snprintf(description, sizeof(description), "is no field of %s", type_name);
-    add_violation(reading, place, description);
+    error_add_unknown_field(reading->err, reading->arena, path, description);
 }
 
 const char *reading_full(struct reading *reading)
