@@ -1,7 +1,6 @@
 /* Decimal numbers with and without units. Not for floating point: there is none in the service. */
 #include "base/number.h"
 
-#include <stddef.h>
 #include <string.h>
 
 struct unit {
@@ -73,4 +72,22 @@ bool number_parse_duration(const char *text, int64_t *out_ms)
         return false;
     *out_ms = value;
     return true;
+}
+
+size_t number_print(int64_t value, char out[NUMBER_TEXT_SIZE])
+{
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char text[NUMBER_TEXT_SIZE];
+    size_t at = sizeof(text) - 1, len;
+
+    text[at] = '\0';
+    do {
+        text[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        text[--at] = '-';
+    len = sizeof(text) - 1 - at;
+    memcpy(out, text + at, len + 1);
+    return len;
 }

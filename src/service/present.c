@@ -1,8 +1,7 @@
 /* From values to messages. Not for deciding what to answer. */
 #include "service/present.h"
 
-#include <inttypes.h>
-
+#include "base/number.h"
 #include "service/error_details.h"
 
 enum {
@@ -14,6 +13,13 @@ enum {
 static char *borrow(const char *text)
 {
     return (char *)(uintptr_t)(text == NULL ? protobuf_c_empty_string : text);
+}
+
+static char *etag_of(int64_t version, struct arena *arena)
+{
+    char text[NUMBER_TEXT_SIZE];
+
+    return arena_strndup(arena, text, number_print(version, text));
 }
 
 /* A list of `count` messages of `size` bytes and the pointers to them, as messages have it. */
@@ -83,7 +89,7 @@ Shop__V1__Product *present_product(const struct product *product, struct arena *
     message->category = borrow(product->category);
     message->available = product->available;
     message->price = present_money(&product->price, arena);
-    message->etag = arena_printf(arena, "%" PRId64, product->version);
+    message->etag = etag_of(product->version, arena);
     message->create_time = present_time(product->create_time_us, arena);
     message->update_time = present_time(product->update_time_us, arena);
     if (message->price == NULL || message->etag == NULL || message->create_time == NULL ||
@@ -209,7 +215,7 @@ Shop__V1__Order *present_order(const struct order *order, struct arena *arena)
     message->update_time = present_time(order->update_time_us, arena);
     message->ship_to = present_address(&order->ship_to, arena);
     message->attempt = order->attempt;
-    message->etag = arena_printf(arena, "%" PRId64, order->revision);
+    message->etag = etag_of(order->revision, arena);
     if (message->id == NULL || message->total == NULL || message->create_time == NULL ||
         message->update_time == NULL || message->ship_to == NULL || message->etag == NULL)
         return NULL;

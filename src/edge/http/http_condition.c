@@ -1,9 +1,9 @@
 /* Conditions of requests. Not for whether a stored version fits: that is the service's. */
 #include "edge/http/http_condition.h"
 
+#include "base/number.h"
 #include "edge/transcode/field_value.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static const struct field_shape *find(const struct message_shape *shape, const char *name,
@@ -19,16 +19,27 @@ const char *http_condition_etag(const struct message_shape *shape, const Protobu
 {
     const struct field_shape *etag = find(shape, "etag", FIELD_STRING);
     const struct field_shape *available = find(shape, "available", FIELD_INT64);
+    char digits[NUMBER_TEXT_SIZE];
     const char *text;
+    char *made, *at;
+    size_t digits_len = 0;
     int64_t count;
 
     if (etag == NULL)
         return NULL;
     memcpy(&text, field_at(reply, etag), sizeof(text));
-    if (available == NULL)
-        return arena_printf(arena, "W/\"%s\"", text);
-    memcpy(&count, field_at(reply, available), sizeof(count));
-    return arena_printf(arena, "W/\"%s-%" PRId64 "\"", text, count);
+    if (available != NULL) {
+        memcpy(&count, field_at(reply, available), sizeof(count));
+        digits_len = number_print(count, digits);
+    }
+    made = at = arena_alloc(arena, strlen(text) + digits_len + sizeof("W/\"-\""));
+    if (made == NULL)
+        return NULL;
+    at = stpcpy(stpcpy(at, "W/\""), text);
+    if (available != NULL)
+        at = stpcpy(stpcpy(at, "-"), digits);
+    stpcpy(at, "\"");
+    return made;
 }
 
 /* ---- If-None-Match ---------------------------------------------------------------------------- */

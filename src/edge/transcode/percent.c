@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 
+#include <string.h>
+
 /* The byte behind "%xx"; -1 when it is none. */
 static int escape_value(const char *text, size_t len)
 {
@@ -17,6 +19,12 @@ bool percent_decode(const char *text, size_t len, enum percent_mode mode, char *
 {
     size_t count = 0;
 
+    if (memchr(text, '%', len) == NULL &&
+        (mode != PERCENT_FORM || memchr(text, '+', len) == NULL)) {
+        memmove(out, text, len); /* as it mostly is */
+        *out_len = len;
+        return true;
+    }
     for (size_t i = 0; i < len;) {
         int byte = (unsigned char)text[i];
         size_t step = 1;

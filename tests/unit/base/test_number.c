@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -69,11 +70,26 @@ static void durations_carry_their_unit(void **state)
     }
 }
 
+static void a_number_is_printed_with_all_its_digits(void **state)
+{
+    static const int64_t values[] = {0, 7, -7, 10, 1234567890, INT64_MAX, INT64_MIN};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char text[NUMBER_TEXT_SIZE], expected[32];
+
+        snprintf(expected, sizeof(expected), "%lld", (long long)values[i]);
+        assert_int_equal(number_print(values[i], text), strlen(expected));
+        assert_string_equal(text, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_read_within_their_range),
         cmocka_unit_test(durations_carry_their_unit),
+        cmocka_unit_test(a_number_is_printed_with_all_its_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
