@@ -1,9 +1,9 @@
-/* libcurl's multi interface on the loop.
+/* Exchanges as transfers of libcurl (curl_loop).
  *
  *   http_client_start ──> transfer (an easy handle) ──> curl ──> transfer_end ──> exchange->done
- *            │                 ^        ^                 │ sockets, one timer
- *            │ no place free   │        │                 └── events of the loop
- *            v                 │        └── kept for reuse
+ *            │                 ^        ^                             │
+ *            │ no place free   │        └──────── kept for reuse ─────┘
+ *            v                 │
  *         waiting ──its turn───┘
  *            └──its time is over──> exchange->done (not reached)
  *
@@ -14,13 +14,12 @@
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "client/curl_loop.h"
 #include "client/http_fault.h"
 
 enum {
@@ -52,8 +51,7 @@ TAILQ_HEAD(http_exchange_list, http_exchange);
 
 struct http_client {
     struct loop *loop;
-    CURLM *multi;
-    struct clock_timer curl_timer;
+    struct curl_loop *curl_loop;
     struct transfer *active;
     unsigned active_count, active_max;
     struct http_exchange_list waiting; /* for one of the active to end; first come, first served */
@@ -62,25 +60,8 @@ struct http_client {
     unsigned idle_count;
     struct http_exchange *refused; /* could not be started; linked by adapter[0] */
     struct clock_timer refused_timer;
-    LIST_HEAD(, watch) watches;
-    bool has_lost_watch; /* curl is ending all transfers */
     bool closing;
 };
-
-/* A socket of curl and the event that watches it. */
-struct watch {
-    struct http_client *client;
-    struct event *event;
-    LIST_ENTRY(watch) link;
-};
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- The end of a transfer --------------------------------------------------------------- */
 
@@ -164,12 +145,12 @@ static void transfer_end(struct transfer *transfer, const char *problem)
     struct http_exchange *exchange = transfer->exchange;
 
     clock_timer_stop(loop_clock(client->loop), &transfer->deadline);
-    exchange->duration_us = now_us() - transfer->started_us;
+    exchange->duration_us = clock_exact_us(loop_clock(client->loop)) - transfer->started_us;
     if (problem == NULL)
         read_answer(transfer);
     else
         fail(exchange, problem);
-    curl_multi_remove_handle(client->multi, transfer->easy);
+    curl_loop_remove(client->curl_loop, transfer->easy);
     transfer_unlink(transfer);
     transfer_keep(transfer);
     start_waiting(client); /* before those who come only now */
@@ -183,21 +164,14 @@ static const char *problem_of(CURLcode code)
     return code == CURLE_WRITE_ERROR ? "the answer is too large" : curl_easy_strerror(code);
 }
 
-/* After everything that lets curl work: the transfers that have ended by it. */
-static void end_transfers(struct http_client *client)
+/* A transfer has ended by itself. */
+static void on_ended(CURL *easy, CURLcode code)
 {
-    struct CURLMsg *message;
-    int left;
+    struct transfer *transfer = NULL;
 
-    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
-        struct transfer *transfer = NULL;
-
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-        assert(transfer != NULL);
-        transfer_end(transfer, problem_of(message->data.result));
-    }
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    assert(transfer != NULL);
+    transfer_end(transfer, problem_of(code));
 }
 
 static void on_deadline(struct clock_timer *timer)
@@ -206,131 +180,6 @@ static void on_deadline(struct clock_timer *timer)
 }
 
 /* ---- What curl calls --------------------------------------------------------------------- */
-
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-    struct watch *watch = arg;
-    struct http_client *client = watch->client;
-    int flags = ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) |
-                ((what & EV_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
-    int running;
-
-    curl_multi_socket_action(client->multi, fd, flags, &running);
-    end_transfers(client);
-}
-
-static void watch_end(struct watch *watch)
-{
-    if (watch->event != NULL)
-        event_free(watch->event);
-    free(watch);
-}
-
-static void watch_free(struct watch *watch)
-{
-    if (watch == NULL)
-        return;
-    LIST_REMOVE(watch, link);
-    watch_end(watch);
-}
-
-/* Once a socket could not be watched, curl does not tell of the end of all others. */
-static void watches_end(struct http_client *client)
-{
-    struct watch *watch = LIST_FIRST(&client->watches);
-
-    while (watch != NULL) {
-        struct watch *next = LIST_NEXT(watch, link);
-
-        watch_end(watch);
-        watch = next;
-    }
-}
-
-static struct watch *watch_new(struct http_client *client, curl_socket_t fd)
-{
-    struct watch *watch = calloc(1, sizeof(*watch));
-
-    if (watch == NULL)
-        return NULL;
-    LIST_INSERT_HEAD(&client->watches, watch, link);
-    watch->client = client;
-    watch->event = event_new(loop_base(client->loop), fd, EV_READ, on_socket, watch);
-    if (watch->event == NULL || curl_multi_assign(client->multi, fd, watch) != CURLM_OK) {
-        watch_free(watch);
-        return NULL;
-    }
-    return watch;
-}
-
-static short events_of(int what)
-{
-    switch (what) {
-    case CURL_POLL_IN:
-        return EV_READ | EV_PERSIST;
-    case CURL_POLL_OUT:
-        return EV_WRITE | EV_PERSIST;
-    default:
-        return EV_READ | EV_WRITE | EV_PERSIST;
-    }
-}
-
-/* A socket that cannot be watched fails its transfer: on -1 curl ends all of them, each when it is run
- * next, which is made to be soon. */
-static int watch_failed(struct http_client *client)
-{
-    client->has_lost_watch = true;
-    clock_timer_start(loop_clock(client->loop), &client->curl_timer, 0);
-    return -1;
-}
-
-static int on_watch(CURL *easy UNUSED, curl_socket_t fd, int what, void *client_arg,
-                    void *watch_arg)
-{
-    struct http_client *client = client_arg;
-    struct watch *watch = watch_arg;
-
-    if (what == CURL_POLL_REMOVE) {
-        watch_free(watch);
-        return 0;
-    }
-    if (watch == NULL)
-        watch = watch_new(client, fd);
-    if (watch == NULL)
-        return watch_failed(client);
-    event_del(watch->event);
-    if (event_assign(watch->event, loop_base(client->loop), fd, events_of(what), on_socket,
-                     watch) != 0 ||
-        event_add(watch->event, NULL) != 0)
-        return watch_failed(client);
-    return 0;
-}
-
-static void on_curl_time(struct clock_timer *timer)
-{
-    struct http_client *client = CONTAINER_OF(timer, struct http_client, curl_timer);
-    const bool has_lost_watch = client->has_lost_watch;
-    int running;
-
-    client->has_lost_watch = false;
-    if (has_lost_watch)
-        curl_multi_perform(client->multi, &running);
-    else
-        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    end_transfers(client);
-}
-
-static int on_set_timer(CURLM *multi UNUSED, long delay_ms, void *arg)
-{
-    struct http_client *client = arg;
-    struct clock *clock = loop_clock(client->loop);
-
-    if (delay_ms < 0)
-        clock_timer_stop(clock, &client->curl_timer);
-    else
-        clock_timer_start(clock, &client->curl_timer, delay_ms);
-    return 0;
-}
 
 /* Runs each time the request is about to be sent, also when curl sends it again on a new connection
  * because a kept one had died. */
@@ -474,7 +323,7 @@ static bool transfer_add(struct transfer *transfer)
 {
     struct http_client *client = transfer->client;
 
-    if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
+    if (!curl_loop_add(client->curl_loop, transfer->easy))
         return false;
     transfer->previous = NULL;
     transfer->next = client->active;
@@ -531,7 +380,7 @@ static void begin(struct http_client *client, struct http_exchange *exchange)
         refuse(client, exchange, "the transfer could not be set up");
         return;
     }
-    transfer->started_us = now_us();
+    transfer->started_us = clock_exact_us(loop_clock(client->loop));
     clock_timer_start(loop_clock(client->loop), &transfer->deadline, exchange->timeout_ms);
 }
 
@@ -600,40 +449,19 @@ void http_client_start(struct http_client *client, struct http_exchange *exchang
 
 /* ---- Life cycle -------------------------------------------------------------------------- */
 
-static bool set_multi(struct http_client *client, uint32_t connections_max)
-{
-    CURLM *multi = client->multi;
-
-    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_watch) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_set_timer) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)connections_max) ==
-               CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)connections_max) == CURLM_OK;
-}
-
 struct http_client *http_client_new(struct loop *loop, uint32_t connections_max)
 {
-    struct http_client *client;
+    struct http_client *client = calloc(1, sizeof(*client));
 
     assert(connections_max > 0);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (client == NULL)
         return NULL;
-    client = calloc(1, sizeof(*client));
-    if (client == NULL) {
-        curl_global_cleanup();
-        return NULL;
-    }
     client->loop = loop;
     client->active_max = connections_max;
     TAILQ_INIT(&client->waiting);
-    LIST_INIT(&client->watches);
-    client->curl_timer.on_time = on_curl_time;
     client->refused_timer.on_time = on_refused;
-    client->multi = curl_multi_init();
-    if (client->multi == NULL || !set_multi(client, connections_max)) {
+    client->curl_loop = curl_loop_new(loop, connections_max, on_ended);
+    if (client->curl_loop == NULL) {
         http_client_free(client);
         return NULL;
     }
@@ -658,11 +486,7 @@ void http_client_free(struct http_client *client)
         client->idle = transfer->next;
         transfer_free(transfer);
     }
-    if (client->multi != NULL)
-        curl_multi_cleanup(client->multi);
-    watches_end(client);
-    clock_timer_stop(loop_clock(client->loop), &client->curl_timer);
+    curl_loop_free(client->curl_loop);
     clock_timer_stop(loop_clock(client->loop), &client->refused_timer);
     free(client);
-    curl_global_cleanup();
 }

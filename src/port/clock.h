@@ -16,8 +16,9 @@ struct clock_timer {
 };
 
 struct clock_ops {
-    int64_t (*now_ms)(struct clock *clock);  /* monotonic, cached per loop turn */
-    int64_t (*unix_us)(struct clock *clock); /* wall clock, for ids and logs only */
+    int64_t (*turn_us)(struct clock *clock);  /* monotonic, read once a turn of the loop */
+    int64_t (*exact_us)(struct clock *clock); /* monotonic, read each time */
+    int64_t (*unix_us)(struct clock *clock);  /* wall clock, for ids and logs only */
     void (*timer_start)(struct clock *clock, struct clock_timer *timer, int64_t delay_ms);
     void (*timer_stop)(struct clock *clock, struct clock_timer *timer);
 };
@@ -25,9 +26,19 @@ struct clock {
     const struct clock_ops *ops;
 };
 
+/* As this turn began, when what it works on had come: read by whoever asks first after the wake-up. */
+static inline int64_t clock_turn_us(struct clock *clock)
+{
+    return clock->ops->turn_us(clock);
+}
 static inline int64_t clock_now_ms(struct clock *clock)
 {
-    return clock->ops->now_ms(clock);
+    return clock_turn_us(clock) / 1000;
+}
+/* For how long something has taken. */
+static inline int64_t clock_exact_us(struct clock *clock)
+{
+    return clock->ops->exact_us(clock);
 }
 static inline int64_t clock_unix_us(struct clock *clock)
 {

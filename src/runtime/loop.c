@@ -47,7 +47,7 @@ struct loop {
     struct ready_list ready;
     struct loop_task *task_first, **task_end;
     int64_t armed_ms; /* what timer_event is set for; -1: not set */
-    int64_t now_ms;   /* of this turn; -1: not read yet */
+    int64_t turn_us;  /* when this turn began; -1: not read yet */
     bool running;     /* outside of loop_run() there are no turns, and time is read every time */
     atomic_bool stop;
 };
@@ -59,16 +59,21 @@ static struct loop *loop_of(struct clock *clock)
     return CONTAINER_OF(clock, struct loop, clock);
 }
 
-static int64_t on_now_ms(struct clock *clock)
+static int64_t on_exact_us(struct clock *clock UNUSED)
 {
-    struct loop *loop = loop_of(clock);
     struct timespec now;
 
-    if (loop->now_ms < 0 || !loop->running) {
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        loop->now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    }
-    return loop->now_ms;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t on_turn_us(struct clock *clock)
+{
+    struct loop *loop = loop_of(clock);
+
+    if (loop->turn_us < 0 || !loop->running)
+        loop->turn_us = on_exact_us(clock);
+    return loop->turn_us;
 }
 
 static int64_t on_unix_us(struct clock *clock UNUSED)
@@ -129,11 +134,12 @@ static void on_timer_start(struct clock *clock, struct clock_timer *timer, int64
     if (delay_ms <= 0)
         ready_append(&loop->ready, timer);
     else
-        timer_heap_push(&loop->timers, timer, on_now_ms(clock) + delay_ms);
+        timer_heap_push(&loop->timers, timer, clock_now_ms(clock) + delay_ms);
 }
 
 static const struct clock_ops loop_clock_ops = {
-    .now_ms = on_now_ms,
+    .turn_us = on_turn_us,
+    .exact_us = on_exact_us,
     .unix_us = on_unix_us,
     .timer_start = on_timer_start,
     .timer_stop = on_timer_stop,
@@ -153,7 +159,7 @@ static void on_mail(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 static void on_timer_event(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
     struct loop *loop = arg;
-    int64_t now_ms = on_now_ms(&loop->clock);
+    int64_t now_ms = clock_now_ms(&loop->clock);
     struct clock_timer *timer;
 
     loop->armed_ms = -1;
@@ -202,7 +208,7 @@ struct loop *loop_new(void)
     loop->clock.ops = &loop_clock_ops;
     loop->task_end = &loop->task_first;
     loop->armed_ms = -1;
-    loop->now_ms = -1;
+    loop->turn_us = -1;
     loop->mailbox.wake_fd = -1;
     atomic_init(&loop->stop, false);
     if (!loop_init(loop)) {
@@ -307,7 +313,7 @@ static void arm(struct loop *loop)
     due_ms = timer_heap_due_ms(first);
     if (loop->armed_ms >= 0 && loop->armed_ms <= due_ms)
         return;
-    delay_ms = MAX_OF(due_ms - on_now_ms(&loop->clock), 0);
+    delay_ms = MAX_OF(due_ms - clock_now_ms(&loop->clock), 0);
     delay.tv_sec = (time_t)(delay_ms / 1000);
     delay.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000);
     result = evtimer_add(loop->timer_event, &delay);
@@ -320,9 +326,9 @@ static void turn(struct loop *loop)
     int flags = EVLOOP_ONCE | (has_work(loop) ? EVLOOP_NONBLOCK : 0);
     int result;
 
-    loop->now_ms = -1; /* this turn may have taken long */
+    loop->turn_us = -1; /* this turn may have taken long */
     arm(loop);
-    loop->now_ms = -1; /* read again by whoever asks first after the wake-up */
+    loop->turn_us = -1; /* read again by whoever asks first after the wake-up */
     result = event_base_loop(loop->base, flags);
     assert(result >= 0);
     for (int round = 0; round < ROUNDS_MAX && has_work(loop); round++) {

@@ -12,20 +12,12 @@
 
 #include <assert.h>
 #include <string.h>
-#include <time.h>
 
 /* Looking through the waiting for passed deadlines may cost the loop this share of its time: after
  * 50,000 were looked at, the next look comes 25 ms later at the earliest. */
 enum {
     EXPIRE_CALLS_PER_MS = 2000
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- waiting ---- */
 
@@ -199,7 +191,8 @@ static void pg_batch_done(void *arg, const PGresult *result, const struct error 
     struct pg_queue *queue = flight->queue;
     assert(queue != NULL);
     unsigned series = (unsigned)(queue - pool->queues);
-    metrics_observe_us(METRIC_DB_SECONDS, series, now_us() - flight->sent_us);
+    metrics_observe_us(METRIC_DB_SECONDS, series,
+                       clock_exact_us(loop_clock(pool->loop)) - flight->sent_us);
     if (result == NULL)
         pg_batch_tell_failed(pool, queue, sqlstate, err);
 
@@ -265,7 +258,7 @@ static void pg_batch_send(struct pg_flight *flight, struct pg_queue *queue)
         metrics_add(METRIC_DB_FULL, series, 1);
     queue->last_batch = flight->count;
     flight->queue = queue;
-    flight->sent_us = now_us();
+    flight->sent_us = clock_exact_us(loop_clock(pool->loop));
     pool->ops->execute(flight->conn, queue->statement, &queue->params, pg_batch_done, flight);
     FAULT_POINT("batch.%s.sent", queue->statement->name);
 }

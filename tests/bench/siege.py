@@ -23,7 +23,7 @@ BODY, URL = 10 * 1024 * 1024, 64 * 1024
 SLOW, SLOW_S = 1000, 15
 WATCHERS = 1000
 PILES, PILE = 500, 700
-ATTEMPTS, HELD = 20_000, 9_000
+ATTEMPTS, HELD = 20_000, 6_000  # so many connections fit when a process may have 20,000 open files
 CALM_S = 5
 # The verdict. Bounds are far from what is seen (README.md), so that only what is wrong passes them.
 P99_MS_MAX, MEMORY_MB_MAX, DESCRIPTORS_LEFT_MAX = 1000, 64, 5

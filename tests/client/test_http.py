@@ -158,6 +158,21 @@ def test_an_answer_nobody_accepts_is_406(web, product, accept, status):
         assert answer.reason == "NOT_ACCEPTABLE" and answer.error["status"] == "INVALID_ARGUMENT"
 
 
+def test_all_that_is_wrong_with_a_request_is_told_at_once_wherever_it_stands(web, product):
+    path = f"/v1/products/{product.id}:adjustStock"
+    answer = web.post(f"{path}?colour=red&$unknown=x", {"id": 7, "why": "found"}, Idempotency_Key='"')
+    assert answer.broken == ["$unknown", "id", "why", "colour", "Idempotency-Key"] and answer.reason == "REQUEST_INVALID"
+    answer = web.post(f"{path}?colour=red", {"why": "found"})
+    assert answer.broken == ["why", "colour"] and answer.reason == "FIELD_UNKNOWN"
+    answer = web.post(f"{path}?colour=red&delta=1", {"delta": 1})
+    assert sorted(answer.broken) == ["colour", "delta"] and answer.reason == "REQUEST_INVALID"
+
+
+def test_a_key_of_the_query_that_is_no_text_is_told_as_one(web):
+    answer = web.post("/v1/orders?shipTo.%FF=1&%FE=2", {})
+    assert answer.status == 400 and len(answer.broken) >= 2, answer.body
+
+
 def test_path_body_and_query_must_not_differ(web, shop, product):
     order = shop.create((product, 1))
     path = f"/v1/orders/{order.id}:process"
@@ -319,13 +334,24 @@ def test_the_page_and_the_document_are_there(web):
     assert web.get("/openapi.json", If_None_Match=document.fields["etag"]).status == 304
     same = web.get("/", If_None_Match=page.fields["etag"])
     assert (same.status, same.fields["vary"]) == (304, page.fields["vary"])
+    assert same.fields["content-security-policy"] == page.fields["content-security-policy"]
+
+
+def test_whatever_has_a_body_says_what_it_is_and_that_nothing_else_may_be_guessed(web, product):
+    for path in ("/", "/session.js", "/openapi.json", "/healthz", f"/v1/products/{product.id}", "/v1/products/none",
+                 "/none"):
+        fields = web.get(path).fields
+        assert fields["x-content-type-options"] == "nosniff" and "/" in fields["content-type"], path
 
 
 def test_health_is_told(web):
     assert web.get("/healthz").json == {"status": "SERVING"}
     assert web.get("/healthz?service=shop.v1.Orders").status == 200
-    answer = web.get("/healthz?service=nobody")
+    answer = web.get("/healthz?service=nobody%ff")
     assert (answer.status, answer.reason) == (404, "SERVICE_UNKNOWN")
+    assert answer.details("ResourceInfo")[0]["resourceName"] == "nobody?"
+    for query in ("servce=nobody", "service=%zz", "service=%00", "service%00x=nobody"):  # a slip must not look healthy
+        assert web.get("/healthz?" + query).status == 400, query
 
 
 @pytest.mark.parametrize("coding, is_packed", [
@@ -336,6 +362,13 @@ def test_large_answers_are_compressed_when_that_is_asked_for(web, coding, is_pac
     assert packed.body == plain.body
     assert (packed.fields.get("content-encoding") == "gzip") == is_packed
     assert "accept-encoding" in packed.fields["vary"] and "accept-encoding" in plain.fields["vary"]
+
+
+def test_an_answer_whose_every_character_takes_six_in_json_is_whole(web, shop):
+    products = [shop.product(description="\x01" * 4000) for _ in range(100)]
+    answer = web.get("/v1/products:batchGet?" + "&".join(f"ids={product.id}" for product in products))
+    assert answer.status == 200 and len(answer.body) > 2.4e6
+    assert [item["description"] for item in answer.json["products"]] == ["\x01" * 4000] * 100
 
 
 def test_small_answers_are_not_compressed(web, product):

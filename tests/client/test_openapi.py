@@ -42,7 +42,7 @@ HTTP_OF_CODE = {
 }
 HTTP_OF_REASON = {"NOT_ACCEPTABLE": {406}, "BODY_TOO_LARGE": {413}, "URL_TOO_LONG": {414},
                   "MEDIA_TYPE_UNSUPPORTED": {415}, "HEADERS_TOO_LARGE": {431}, "ETAG_MISMATCH": {409, 412},
-                  "MESSAGE_INVALID": {400, 417}, "OUT_OF_MEMORY": {429, 503}}
+                  "MESSAGE_INVALID": {400, 417}}
 # Of gRPC only, or of requests that are none of the operations.
 NOT_OF_OPERATIONS = {"MESSAGE_TOO_LARGE", "METHOD_NOT_FOUND", "COMPRESSION_UNSUPPORTED", "SERVICE_UNKNOWN",
                      "CALL_CANCELLED", "METHOD_NOT_ALLOWED"}

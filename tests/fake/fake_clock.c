@@ -27,9 +27,9 @@ static int64_t timer_due(const struct clock_timer *timer)
     return (int64_t)(intptr_t)timer->adapter[SLOT_DUE];
 }
 
-static int64_t on_now_ms(struct clock *base)
+static int64_t on_turn_us(struct clock *base)
 {
-    return CONTAINER_OF(base, struct fake_clock, base)->now_ms;
+    return CONTAINER_OF(base, struct fake_clock, base)->now_ms * 1000;
 }
 
 static int64_t on_unix_us(struct clock *base)
@@ -78,7 +78,8 @@ static void on_timer_start(struct clock *base, struct clock_timer *timer, int64_
 }
 
 static const struct clock_ops fake_clock_ops = {
-    .now_ms = on_now_ms,
+    .turn_us = on_turn_us,
+    .exact_us = on_turn_us,
     .unix_us = on_unix_us,
     .timer_start = on_timer_start,
     .timer_stop = on_timer_stop,

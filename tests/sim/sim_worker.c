@@ -26,9 +26,9 @@ static struct {
 
 /* ---- Its clock ------------------------------------------------------------------------------ */
 
-static int64_t on_now_ms(struct clock *base)
+static int64_t on_turn_us(struct clock *base)
 {
-    return sim_worker_now_ms(CONTAINER_OF(base, struct sim_worker, clock));
+    return sim_worker_now_ms(CONTAINER_OF(base, struct sim_worker, clock)) * 1000;
 }
 
 static int64_t on_unix_us(struct clock *base)
@@ -58,7 +58,8 @@ static void on_timer_start(struct clock *base, struct clock_timer *timer, int64_
 }
 
 static const struct clock_ops clock_ops = {
-    .now_ms = on_now_ms,
+    .turn_us = on_turn_us,
+    .exact_us = on_turn_us,
     .unix_us = on_unix_us,
     .timer_start = on_timer_start,
     .timer_stop = on_timer_stop,

@@ -25,7 +25,8 @@ query has `$unknown=ignore`.
 
 Every error has the same body, with exactly one `google.rpc.ErrorInfo` in its details: `reason` says what happened \
 and does not change; `message` is for people. Where the details have a `google.rpc.RetryInfo`, the header \
-`Retry-After` says the same in whole seconds; where they have none, repeating the same call does not help.
+`Retry-After` says the same in whole seconds. Where they have none, repeating the same call does not help, but after a \
+timeout, or where `reason` says that the outcome is not known: then the same call with the same key tells it.
 
 A path that is none of these is 404 (`ROUTE_NOT_FOUND`); a path that is, with another method, 405 \
 (`METHOD_NOT_ALLOWED`) with `Allow`. Every `GET` has its `HEAD`, and every path `OPTIONS`.

@@ -48,9 +48,8 @@ BY_METHOD = {
 NOT_OVER_HTTP = ("MESSAGE_TOO_LARGE", "METHOD_NOT_FOUND", "COMPRESSION_UNSUPPORTED", "SERVICE_UNKNOWN", "CALL_CANCELLED")
 ELSEWHERE = (*NOT_OVER_HTTP, "METHOD_NOT_ALLOWED")
 
-# Further statuses of a reason that has one already: a failing If-Match; an expectation that cannot be met; no memory
-# for a request that is being read.
-MORE_STATUSES = {"ETAG_MISMATCH": (412,), "MESSAGE_INVALID": (417,), "OUT_OF_MEMORY": (503,)}
+# Further statuses of a reason that has one already: a failing If-Match; an expectation that cannot be met.
+MORE_STATUSES = {"ETAG_MISMATCH": (412,), "MESSAGE_INVALID": (417,)}
 
 PRODUCT_ID, ORDER_ID = "walnut-desk", "0193a1c5-7d2e-7c41-9a3b-5f2d8e6c1b70"
 PRODUCT_METADATA, ORDER_METADATA = {"productId": PRODUCT_ID}, {"orderId": ORDER_ID}

@@ -13,7 +13,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     GZIP_SIZE_MIN = 1024, /* below, the answer is one packet in any case */
@@ -28,14 +27,6 @@ void http_answer_field(struct http_exchange *exchange, const char *name, const c
 }
 
 /* ---- Figures ---------------------------------------------------------------------------------- */
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void log_request(const struct http_exchange *exchange, int status, int64_t duration_us,
                         const struct error *err)
@@ -56,7 +47,7 @@ void http_answer_report(struct http_exchange *exchange, int status, size_t size,
                         const struct error *err)
 {
     const struct http_request *request = exchange->request;
-    int64_t duration_us = now_us() - request->received_us;
+    int64_t duration_us = clock_exact_us(exchange->clock) - request->received_us;
 
     metrics_observe_us(METRIC_HTTP_SECONDS,
                        exchange->series + (unsigned)(status / 100 - CLASS_FIRST), duration_us);
@@ -76,13 +67,6 @@ void http_answer_report(struct http_exchange *exchange, int status, size_t size,
 }
 
 /* ---- Sending ---------------------------------------------------------------------------------- */
-
-static void add_common_fields(struct http_exchange *exchange, const char *content_type)
-{
-    if (content_type != NULL)
-        http_answer_field(exchange, "x-content-type-options", "nosniff");
-    http_cors_add(exchange);
-}
 
 /* Replaces the body by a smaller one, when that is asked for and worth it. */
 static void compress(struct http_exchange *exchange, struct http_reply *reply)
@@ -106,8 +90,9 @@ static void compress(struct http_exchange *exchange, struct http_reply *reply)
 static void answer(struct http_exchange *exchange, struct http_reply *reply,
                    const struct error *err)
 {
-    add_common_fields(exchange, reply->content_type);
+    http_cors_add(exchange);
     compress(exchange, reply);
+    reply->lines = exchange->lines;
     reply->fields = exchange->fields;
     reply->field_count = exchange->field_count;
     http_answer_report(exchange, reply->status, reply->body_size, err);
@@ -128,15 +113,16 @@ void http_answer_error(struct http_exchange *exchange, const struct error *err)
 {
     struct arena *arena = exchange->request->arena;
     int refused_status = exchange->request->refused_status;
-    struct http_reply reply = {.status = refused_status != 0
-                                             ? refused_status
-                                             : http_error_status(err, exchange->has_if_match),
-                               .content_type = "application/json"};
+    int status =
+        refused_status != 0 ? refused_status : http_error_status(err, exchange->has_if_match);
+    struct http_reply reply = {.status = status, .content_type = "application/json"};
     bool has_delay = false;
     int32_t delay_ms = error_retry_pushback_ms(err, &has_delay);
 
     reply.body = http_error_write(exchange->site, err, &reply.status, arena, &reply.body_size);
-    if (has_delay && delay_ms >= 0)
+    if (reply.status != status)
+        http_answer_field(exchange, "retry-after", "1");
+    else if (has_delay && delay_ms >= 0)
         http_answer_field(exchange, "retry-after",
                           arena_printf(arena, "%" PRId32, (delay_ms + 999) / 1000));
     answer(exchange, &reply, err);
@@ -154,7 +140,7 @@ void http_answer_begin(struct http_exchange *exchange, const char *content_type,
 {
     struct http_reply head = {.status = 200, .content_type = content_type};
 
-    add_common_fields(exchange, content_type);
+    http_cors_add(exchange);
     http_answer_field(exchange, "cache-control", "no-store");
     head.fields = exchange->fields;
     head.field_count = exchange->field_count;

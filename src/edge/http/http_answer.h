@@ -1,5 +1,5 @@
 /* Answering a request: everything that leaves the gateway goes through here, so that each answer is
- * counted once and has the fields all have (CORS, Vary, nosniff, compression).
+ * counted once and has the fields all have (CORS, Vary, compression).
  *
  * An exchange is a request with its answer in the making; it lives in the request's arena and is gone
  * with the call that answers. */
@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "edge/http/http_request.h"
 #include "edge/http/http_site.h"
+#include "port/clock.h"
 
 enum {
     HTTP_ANSWER_FIELDS_MAX = 16
@@ -16,11 +17,13 @@ enum {
 
 struct http_exchange {
     const struct http_site *site;
+    struct clock *clock; /* the connection's, too */
     struct http_request *request;
     const struct http_route *route; /* NULL: of no method */
     unsigned series;                /* of the metrics */
     bool has_if_match;              /* ETAG_MISMATCH is 412 */
     const char *order_id;           /* for the log */
+    const char *lines;              /* of fields made before; NULL: none */
     struct http_field fields[HTTP_ANSWER_FIELDS_MAX];
     uint32_t field_count;
 };

@@ -13,6 +13,10 @@
 #include <assert.h>
 #include <string.h>
 
+enum {
+    REPLY_JSON_SIZE_MAX = 6 * LIMIT_REPLY_SIZE, /* so much longer is a control character */
+};
+
 /* In the request's arena. */
 struct http_call {
     struct call call; /* as the service sees it */
@@ -93,11 +97,11 @@ static enum status write_reply(struct http_call *mine, const char **out_body, si
     struct buf buf;
     bool is_well;
 
-    buf_init(&buf, LIMIT_REPLY_SIZE * 2); /* JSON is longer than the wire */
+    buf_init(&buf, REPLY_JSON_SIZE_MAX);
     is_well = message_to_json(mine->exchange->route->reply, mine->call.reply, arena, &buf);
     *out_size = buf.len;
     *out_body = is_well ? arena_memdup(arena, buf.data, buf.len) : "";
-    if (buf.no_memory || *out_body == NULL)
+    if (buf.failed || *out_body == NULL)
         error_set(&mine->call.err, REASON_OUT_OF_MEMORY);
     else if (!is_well)
         error_set(&mine->call.err, REASON_INTERNAL);

@@ -46,10 +46,9 @@ static void set_timer(struct http_conn *conn, int64_t now_ms)
 
 /* At the beginning of a state, and when a byte has come or gone. A timer that is set for earlier stands: it
  * finds that there is time left. So usually a request moves none. */
-void http_conn__renew_time(struct http_conn *conn)
+static void renew_time(struct http_conn *conn, int64_t now_ms)
 {
     int64_t whole_ms = times[conn->state].whole_ms, silent_ms = times[conn->state].silent_ms;
-    int64_t now_ms = clock_now_ms(clock_of(conn));
 
     conn->until_ms = whole_ms > 0 ? conn->since_ms + whole_ms : NEVER_MS;
     if (silent_ms > 0)
@@ -58,11 +57,16 @@ void http_conn__renew_time(struct http_conn *conn)
         set_timer(conn, now_ms);
 }
 
+void http_conn__renew_time(struct http_conn *conn)
+{
+    renew_time(conn, clock_now_ms(clock_of(conn)));
+}
+
 void http_conn__move(struct http_conn *conn, enum conn_state state)
 {
     conn->state = state;
     conn->since_ms = clock_now_ms(clock_of(conn));
-    http_conn__renew_time(conn);
+    renew_time(conn, conn->since_ms);
 }
 
 static void on_time(struct clock_timer *timer)
@@ -75,7 +79,7 @@ static void on_time(struct clock_timer *timer)
     if (now_ms < conn->until_ms)
         set_timer(conn, now_ms);
     else if (conn->state == CONN_STREAMING && conn->out.len == conn->sent_size)
-        http_conn__renew_time(conn); /* nothing to send: it does not owe anything */
+        renew_time(conn, now_ms); /* nothing to send: it does not owe anything */
     else
         http_conn__close(conn);
 }
@@ -248,7 +252,7 @@ const char *http_conns_date(struct http_conns *conns)
 
     if (now != conns->date_s && gmtime_r(&now, &tm) != NULL) {
         conns->date_s = now;
-        strftime(conns->date, sizeof(conns->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        strftime(conns->date, sizeof(conns->date), "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
     }
     return conns->date;
 }

@@ -46,7 +46,7 @@ struct http_conns {
     /* of http_conns_init */
     char *scratch;
     struct buf spare; /* for the next reply */
-    char date[40];    /* the field Date, of date_s */
+    char date[40];    /* the field Date as a line, of date_s */
     int64_t date_s;
 };
 
@@ -59,7 +59,7 @@ void http_conns_close_all(struct http_conns *conns);
 /* Closes those that are idle; the others when they have replied. */
 void http_conns_drain(struct http_conns *conns);
 
-/* Now, as the field Date has it. */
+/* The field Date as a line. */
 const char *http_conns_date(struct http_conns *conns);
 
 /* Takes the socket, which it closes in the end. False: out of memory, and it is closed. */

@@ -8,19 +8,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum {
     REQUESTS_PER_TURN = 16, /* of one connection; then others have their turn */
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- Receiving -------------------------------------------------------------------------------- */
 
@@ -35,7 +26,7 @@ static bool request_new(struct http_conn *conn)
     }
     request->arena = arena;
     request->body = "";
-    request->received_us = now_us();
+    request->received_us = clock_turn_us(conn->conns->clock);
     request->own.conn = conn;
     conn->request = request;
     conn->chunked = (struct http_chunked){.state = HTTP_CHUNKED_SIZE};
@@ -86,7 +77,7 @@ static size_t take_chunked(struct http_conn *conn, const char *bytes, size_t siz
     size_t taken = http_chunked_read(&conn->chunked, bytes, size, &conn->body);
 
     if (conn->body.no_memory)
-        conn_refuse(conn, 503, no_memory);
+        conn_refuse(conn, 429, no_memory);
     else if (conn->chunked.state == HTTP_CHUNKED_TOO_LARGE)
         conn_refuse(conn, 413, too_large);
     else if (conn->chunked.state == HTTP_CHUNKED_INVALID)
@@ -105,7 +96,7 @@ static size_t take_body(struct http_conn *conn, const char *bytes, size_t size)
     left = (size_t)conn->head.content_length - conn->body.len;
     take = MIN_OF(size, left);
     if (!buf_put(&conn->body, bytes, take)) {
-        conn_refuse(conn, 503, no_memory);
+        conn_refuse(conn, 429, no_memory);
         return size;
     }
     if (take == left)
@@ -158,7 +149,7 @@ static const struct {
     [HTTP_HEAD_URL_TOO_LONG] = {414, "the target is longer than 8 KiB"},
     [HTTP_HEAD_TOO_LARGE] = {431, "the header fields are larger than 8 KiB, or more than 100"},
     [HTTP_HEAD_EXPECTS_UNKNOWN] = {417, NULL},
-    [HTTP_HEAD_NO_MEMORY] = {503, "there is no memory for the request"},
+    [HTTP_HEAD_NO_MEMORY] = {429, "there is no memory for the request"},
 };
 
 /* Whatever is wrong with it, the reply to HEAD has no body. */

@@ -252,3 +252,19 @@ void http_stream_end(struct http_request *request)
     else
         conn_send(conn);
 }
+
+/* Of chunks the last is missing then. Where the end of the connection is that of the stream, only a reset is no
+ * good end. */
+void http_stream_cut(struct http_request *request)
+{
+    static const struct linger reset = {.l_onoff = 1};
+    struct http_conn *conn = request->own.conn;
+
+    assert(conn != NULL);
+    assert(conn->state == CONN_STREAMING);
+    conn->stream_ends = true;
+    conn->ready_due = false;
+    if (!conn->is_chunked)
+        (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    http_conn__close(conn);
+}

@@ -34,7 +34,7 @@ enum reason http_error_reason(int refused_status)
         if (statuses[i].status == refused_status)
             return statuses[i].reason;
     }
-    return refused_status == 503 ? REASON_OUT_OF_MEMORY : REASON_MESSAGE_INVALID;
+    return refused_status == 429 ? REASON_OUT_OF_MEMORY : REASON_MESSAGE_INVALID;
 }
 
 static bool write_details(const struct http_site *site, const Google__Rpc__Status *status,
@@ -50,11 +50,15 @@ static bool write_details(const struct http_site *site, const Google__Rpc__Statu
     return is_well;
 }
 
+const char http_error_no_memory[] =
+    "{\"error\":{\"code\":429,\"message\":\"out of memory\",\"status\":\"RESOURCE_EXHAUSTED\","
+    "\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\","
+    "\"reason\":\"OUT_OF_MEMORY\",\"domain\":\"" ERROR_DOMAIN "\",\"metadata\":{}},"
+    "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"1s\"}]}}";
+
 const char *http_error_write(const struct http_site *site, const struct error *err,
                              int *http_status, struct arena *arena, size_t *out_size)
 {
-    static const char no_memory[] = "{\"error\":{\"code\":429,\"message\":\"out of memory\","
-                                    "\"status\":\"RESOURCE_EXHAUSTED\",\"details\":[]}}";
     const Google__Rpc__Status *status = error_to_status(err, arena);
     const char *text = NULL;
     struct buf buf;
@@ -65,12 +69,12 @@ const char *http_error_write(const struct http_site *site, const struct error *e
     buf_printf(&buf, "\",\"status\":\"%s\",\"details\":[", status_name(err->status));
     if (status != NULL && write_details(site, status, arena, &buf) && buf_put_str(&buf, "]}}"))
         text = arena_strndup(arena, buf.data, buf.len);
-    *out_size = text == NULL ? sizeof(no_memory) - 1 : buf.len;
+    *out_size = text == NULL ? sizeof(http_error_no_memory) - 1 : buf.len;
     buf_deinit(&buf);
     if (text != NULL)
         return text;
     *http_status = status_http(STATUS_RESOURCE_EXHAUSTED);
-    return no_memory;
+    return http_error_no_memory;
 }
 
 char *http_error_refusal(const struct http_site *site)

@@ -9,8 +9,11 @@
  * a header. */
 int http_error_status(const struct error *err, bool has_if_match);
 
-/* {"error":{"code":404,"message":"…","status":"NOT_FOUND","details":[…]}}, in the arena. Without memory a
- * constant text that says so, and *http_status becomes the one it names. */
+/* The body that needs no memory. */
+extern const char http_error_no_memory[];
+
+/* {"error":{"code":404,"message":"…","status":"NOT_FOUND","details":[…]}}, in the arena. Without memory
+ * http_error_no_memory, and *http_status becomes the one it names. */
 const char *http_error_write(const struct http_site *site, const struct error *err,
                              int *http_status, struct arena *arena, size_t *out_size);
 

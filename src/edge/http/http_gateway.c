@@ -51,7 +51,7 @@ static void call_method(struct http_gateway *gateway, struct http_exchange *exch
                         const struct http_match *match)
 {
     exchange->route = match->route;
-    exchange->series = http_site_series(gateway->site, match->route, NULL);
+    exchange->series = http_site_series(gateway->site, match->route);
     if (match->route->method->open != NULL)
         http_watch_open(gateway, exchange, match);
     else
@@ -96,7 +96,7 @@ static void dispatch(struct http_gateway *gateway, struct http_exchange *exchang
     }
     page = http_pages_find(&gateway->site->pages, request->path);
     if (page != NULL) {
-        exchange->series = http_site_series(gateway->site, NULL, page);
+        exchange->series = page->series;
         http_page_answer(page, exchange);
         return;
     }
@@ -109,12 +109,17 @@ void http_gateway_handle(void *arg, struct http_request *request)
     struct http_exchange *exchange = ARENA_NEW(request->arena, struct http_exchange);
 
     if (exchange == NULL) {
-        http_reply(request, &(struct http_reply){.status = 503});
+        http_reply(request, &(struct http_reply){.status = 429,
+                                                 .content_type = "application/json",
+                                                 .lines = "retry-after: 1\r\n",
+                                                 .body = http_error_no_memory,
+                                                 .body_size = strlen(http_error_no_memory)});
         return;
     }
     exchange->site = gateway->site;
+    exchange->clock = gateway->clock;
     exchange->request = request;
-    exchange->series = http_site_series(gateway->site, NULL, NULL);
+    exchange->series = gateway->site->other_series;
     dispatch(gateway, exchange);
 }
 

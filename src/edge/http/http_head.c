@@ -32,40 +32,64 @@ enum http_head_result http_head_check_size(const char *bytes, size_t size)
 /* ---- Characters ------------------------------------------------------------------------------- */
 
 /* Of a name (a token), of a target (visible; a fragment is the browser's own business, and is not sent), of a
- * value, of a registered name or an IPv4 address (RFC 3986), and digits. */
+ * value, of a registered name or an IPv4 address (RFC 3986), digits; and capital letters, by the very bit that
+ * makes them small. */
 enum char_class {
     TOKEN = 1,
     TARGET = 2,
     VALUE = 4,
     HOST = 8,
-    DIGIT = 16
+    DIGIT = 16,
+    UPPER = 'a' - 'A',
 };
 
 /* clang-format off */
-static const unsigned char classes[128] = {
+static const unsigned char classes[256] = {
      0,  0,  0,  0,  0,  0,  0,  0,  0,  4,  0,  0,  0,  0,  0,  0,
      0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
      4, 15,  6,  5, 15, 15, 15, 15, 14, 14, 15, 15, 14, 15, 15,  6,
     31, 31, 31, 31, 31, 31, 31, 31, 31, 31,  6, 14,  6, 14,  6,  6,
-     6, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
-    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  6,  6,  7, 15,
+     6, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47,
+    47, 47, 47, 47, 47, 47, 47, 47, 47, 47, 47,  6,  6,  6,  7, 15,
      7, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,  6,  7,  6, 15,  0,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
+     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
 };
 /* clang-format on */
 
-static bool is_char(unsigned char c, enum char_class class)
+static bool is_char(char c, enum char_class class)
 {
-    return c < sizeof(classes) ? (classes[c] & class) != 0 : class == VALUE;
+    return (classes[(unsigned char)c] & class) != 0;
 }
 
-static bool all_are(const char *text, size_t size, enum char_class class)
+/* Behind all characters of that class. NUL and the ends of lines are of none. */
+static char *behind(char *text, enum char_class class)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (!is_char((unsigned char)text[i], class))
-            return false;
-    }
-    return true;
+    while (is_char(*text, class))
+        text++;
+    return text;
+}
+
+/* The same of a name, which becomes lower case on the way. */
+static char *behind_name(char *text)
+{
+    for (unsigned char class; ((class = classes[(unsigned char)*text]) & TOKEN) != 0; text++)
+        *text = (char)(*text | (class & UPPER));
+    return text;
+}
+
+static char *behind_blanks(char *text)
+{
+    while (*text == ' ' || *text == '\t')
+        text++;
+    return text;
 }
 
 bool http_head_may_go_on(const char *bytes, size_t size, size_t seen)
@@ -75,56 +99,32 @@ bool http_head_may_go_on(const char *bytes, size_t size, size_t seen)
 
         if ((bytes[i] == '\n') != is_behind_cr)
             return false;
-        if (bytes[i] != '\n' && bytes[i] != '\r' && !is_char((unsigned char)bytes[i], VALUE))
+        if (bytes[i] != '\n' && bytes[i] != '\r' && !is_char(bytes[i], VALUE))
             return false;
     }
     return true;
 }
 
-/* "shop", "shop:8080", "[::1]:8080"; no user before it. */
-static bool is_host(const char *text, size_t size)
+/* "shop", "shop:8080", "[::1]:8080"; no user before it. `end` points at what no host has. */
+static bool is_host(char *text, const char *end)
 {
-    const char *end = text + size, *port = memchr(text, ':', size);
+    char *at;
 
-    if (size > 0 && text[0] == '[') {
-        const char *bracket = memchr(text, ']', size);
-        if (bracket == NULL || text + 1 + strspn(text + 1, "0123456789abcdefABCDEF:.") != bracket)
+    if (*text == '[') {
+        at = text + 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
+        if (*at++ != ']')
             return false;
-        port = bracket + 1;
-    } else if (!all_are(text, port == NULL ? size : (size_t)(port - text), HOST)) {
-        return false;
+    } else {
+        at = behind(text, HOST);
     }
-    if (port == NULL || port == end)
-        return size > 0;
-    return port > text && *port == ':' && all_are(port + 1, (size_t)(end - port) - 1, DIGIT);
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
+    if (at > text && *at == ':')
+        at = behind(at + 1, DIGIT);
+    return at == end && at > text;
 }
 
 /* ---- The first line --------------------------------------------------------------------------- */
 
-/* What is being read: the text of a line, without its end. It is a copy, of which what is read becomes the
- * strings by putting NULs behind them. */
-struct line {
-    char *text;
-    size_t size;
-};
-
-/* Takes the next line; false when one ends with a bare LF. A bare CR is no character of anything. */
-static bool take_line(char **at, const char *end, struct line *out)
-{
-    char *lf = memchr(*at, '\n', (size_t)(end - *at));
-
-    assert(lf != NULL); /* a head ends with one */
-    if (lf == *at || lf[-1] != '\r')
-        return false;
-    *out = (struct line){*at, (size_t)(lf - 1 - *at)};
-    *at = lf + 1;
-    return true;
-}
+/* What is read stands in a copy, and becomes strings by putting NULs behind them. `at` is where it goes on. */
 
 static const struct {
     const char *name;
@@ -137,11 +137,11 @@ static const struct {
     {"OPTIONS", REQUEST_OPTIONS, false},
 };
 
-static void set_method(struct http_head *head, const char *name, size_t size)
+static void set_method(struct http_head *head, const char *name)
 {
     head->method = REQUEST_OTHER;
     for (size_t i = 0; i < COUNT_OF(methods); i++) {
-        if (strncmp(methods[i].name, name, size) == 0 && methods[i].name[size] == '\0') {
+        if (strcmp(methods[i].name, name) == 0) {
             head->method = methods[i].method;
             head->is_head = methods[i].is_head;
             return;
@@ -156,15 +156,13 @@ static void set_target(struct http_head *head, char *text)
 
     if (text[0] != '/' &&
         (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0)) {
-        size_t host_size;
+        char *host = strstr(text, "://") + 3;
 
-        text = strstr(text, "://") + 3;
-        host_size = strcspn(text, "/?");
-        if (!is_host(text, host_size)) {
+        text = host + strcspn(host, "/?");
+        if (!is_host(host, text)) {
             head->path = "";
             return;
         }
-        text += host_size;
     }
     question = strchr(text, '?');
     if (question != NULL) {
@@ -181,33 +179,28 @@ static bool path_fits(const struct http_head *head)
            (head->method == REQUEST_OPTIONS && strcmp(head->path, "*") == 0);
 }
 
-static enum http_head_result read_first_line(struct http_head *head, const struct line *line,
+static enum http_head_result read_first_line(struct http_head *head, char **at,
                                              const char **out_why)
 {
-    const char *space = memchr(line->text, ' ', line->size);
-    const char *end = line->text + line->size;
-    char *target, *version;
-    size_t method_size;
+    static const char version[] = " HTTP/1.";
+    char *method = *at, *method_end = behind(method, TOKEN), *target, *target_end, *digit;
 
-    *out_why = "the request line is not 'method target HTTP/1.1'";
-    if (space == NULL || space == line->text)
+    *out_why = "the request line is not 'method target HTTP/1.1' with CR LF behind it";
+    if (method_end == method || method_end - method > HTTP_METHOD_SIZE_MAX || *method_end != ' ')
         return HTTP_HEAD_INVALID;
-    method_size = (size_t)(space - line->text);
-    target = line->text + method_size + 1;
-    version = memchr(target, ' ', (size_t)(end - target));
-    if (version == NULL || method_size > HTTP_METHOD_SIZE_MAX ||
-        !all_are(line->text, method_size, TOKEN))
+    target = method_end + 1;
+    target_end = behind(target, TARGET);
+    if (target_end == target || strncmp(target_end, version, sizeof(version) - 1) != 0)
         return HTTP_HEAD_INVALID;
-    if (end - version != sizeof(" HTTP/1.1") - 1 || memcmp(version, " HTTP/1.", 8) != 0 ||
-        (version[8] != '0' && version[8] != '1'))
+    digit = target_end + sizeof(version) - 1;
+    if ((*digit != '0' && *digit != '1') || digit[1] != '\r' || digit[2] != '\n')
         return HTTP_HEAD_INVALID;
-    if ((size_t)(version - target) > HTTP_URL_SIZE_MAX)
+    if (target_end - target > HTTP_URL_SIZE_MAX)
         return HTTP_HEAD_URL_TOO_LONG;
-    if (version == target || !all_are(target, (size_t)(version - target), TARGET))
-        return HTTP_HEAD_INVALID;
-    head->is_1_0 = version[8] == '0';
-    set_method(head, line->text, method_size);
-    *version = '\0';
+    head->is_1_0 = *digit == '0';
+    *at = digit + 3;
+    *method_end = *target_end = '\0';
+    set_method(head, method);
     set_target(head, target);
     *out_why = "the target of the request is no path";
     return path_fits(head) ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
@@ -215,43 +208,76 @@ static enum http_head_result read_first_line(struct http_head *head, const struc
 
 /* ---- The fields ------------------------------------------------------------------------------- */
 
-static char *lower_case(char *text)
+/* The fields that say whose the message is and where its body ends. Each may come once. */
+enum framing_field {
+    FRAMING_HOST,
+    FRAMING_LENGTH,
+    FRAMING_CODING,
+    FRAMING_EXPECT,
+    FRAMING_COUNT
+};
+
+#define NAME(text) text, sizeof(text) - 1
+static const struct {
+    const char *name;
+    size_t size;
+} framing_names[FRAMING_COUNT] = {
+    [FRAMING_HOST] = {NAME("host")},
+    [FRAMING_LENGTH] = {NAME("content-length")},
+    [FRAMING_CODING] = {NAME("transfer-encoding")},
+    [FRAMING_EXPECT] = {NAME("expect")},
+};
+#undef NAME
+
+struct framing {
+    struct {
+        char *value, *end; /* of the last one */
+        uint32_t count;
+    } fields[FRAMING_COUNT];
+};
+
+static void note_framing(struct framing *framing, const char *name, size_t size, char *value,
+                         char *end)
 {
-    for (char *c = text; *c != '\0'; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
+    for (int i = 0; i < FRAMING_COUNT; i++) {
+        if (framing_names[i].size == size && memcmp(framing_names[i].name, name, size) == 0) {
+            framing->fields[i].value = value;
+            framing->fields[i].end = end;
+            framing->fields[i].count++;
+        }
     }
-    return text;
 }
 
-static enum http_head_result read_field(struct http_head *head, const struct line *line,
+static enum http_head_result read_field(struct http_head *head, char **at, struct framing *framing,
                                         const char **out_why)
 {
-    char *colon = memchr(line->text, ':', line->size);
-    char *value, *end = line->text + line->size;
+    char *name = *at, *colon = behind_name(name), *value, *end;
 
     *out_why = "a header line is not 'name: value'";
-    if (colon == NULL || colon == line->text ||
-        !all_are(line->text, (size_t)(colon - line->text), TOKEN))
+    if (colon == name || *colon != ':')
         return HTTP_HEAD_INVALID; /* a folded line begins with white space, which no name has */
-    for (value = colon + 1; value < end && is_blank(*value); value++)
-        ;
-    for (; end > value && is_blank(end[-1]); end--)
-        ;
-    if (!all_are(value, (size_t)(end - value), VALUE))
+    value = behind_blanks(colon + 1);
+    end = behind(value, VALUE);
+    *out_why = "a header line does not end with CR LF, or has a control character";
+    if (end[0] != '\r' || end[1] != '\n')
         return HTTP_HEAD_INVALID;
     *out_why = "there are too many header fields";
     if (head->field_count == HTTP_FIELDS_MAX)
         return HTTP_HEAD_TOO_LARGE;
+    *at = end + 2;
+    while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
     *colon = *end = '\0';
-    head->fields[head->field_count++] = (struct http_field){lower_case(line->text), value};
+    head->fields[head->field_count++] = (struct http_field){name, value};
+    note_framing(framing, name, (size_t)(colon - name), value, end);
     return HTTP_HEAD_OK;
 }
 
 static enum http_head_result read_fields(struct http_head *head, char *at, const char *end,
-                                         struct arena *arena, const char **out_why)
+                                         struct arena *arena, struct framing *framing,
+                                         const char **out_why)
 {
-    struct line line;
+    enum http_head_result result = HTTP_HEAD_OK;
 
     *out_why = "the header fields are larger than allowed";
     if ((size_t)(end - at) > HTTP_FIELDS_SIZE_MAX + 2)
@@ -259,35 +285,15 @@ static enum http_head_result read_fields(struct http_head *head, char *at, const
     head->fields = arena_alloc(arena, HTTP_FIELDS_MAX * sizeof(*head->fields));
     if (head->fields == NULL)
         return HTTP_HEAD_NO_MEMORY;
-    for (;;) {
-        enum http_head_result result;
-
-        *out_why = "a line does not end with CR LF";
-        if (!take_line(&at, end, &line))
-            return HTTP_HEAD_INVALID;
-        if (line.size == 0)
-            return HTTP_HEAD_OK;
-        result = read_field(head, &line, out_why);
-        if (result != HTTP_HEAD_OK)
-            return result;
-    }
+    while (result == HTTP_HEAD_OK && *at != '\r')
+        result = read_field(head, &at, framing, out_why);
+    if (result != HTTP_HEAD_OK)
+        return result;
+    *out_why = "a CR stands alone";
+    return at + 2 == end ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
 }
 
 /* ---- What the fields say about the message ---------------------------------------------------- */
-
-static const char *only_field(const struct http_head *head, const char *name, uint32_t *out_count)
-{
-    const char *value = NULL;
-
-    *out_count = 0;
-    for (uint32_t i = 0; i < head->field_count; i++) {
-        if (http_field_is(&head->fields[i], name)) {
-            value = head->fields[i].value;
-            ++*out_count;
-        }
-    }
-    return value;
-}
 
 static bool read_length(const char *text, int64_t *out)
 {
@@ -296,7 +302,7 @@ static bool read_length(const char *text, int64_t *out)
     if (*text == '\0')
         return false;
     for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9' || __builtin_mul_overflow(length, 10, &length) ||
+        if (!is_char(*text, DIGIT) || __builtin_mul_overflow(length, 10, &length) ||
             __builtin_add_overflow(length, *text - '0', &length))
             return false;
     }
@@ -304,27 +310,28 @@ static bool read_length(const char *text, int64_t *out)
     return true;
 }
 
-static enum http_head_result read_framing(struct http_head *head, const char **out_why)
+static enum http_head_result read_framing(struct http_head *head, const struct framing *framing,
+                                          const char **out_why)
 {
-    uint32_t host_count, length_count, coding_count, expect_count;
-    const char *host, *length, *coding, *expectation;
+    const uint32_t host_count = framing->fields[FRAMING_HOST].count;
+    const uint32_t length_count = framing->fields[FRAMING_LENGTH].count;
+    const uint32_t coding_count = framing->fields[FRAMING_CODING].count;
+    const char *coding = framing->fields[FRAMING_CODING].value;
+    const char *expectation = framing->fields[FRAMING_EXPECT].value;
 
-    host = only_field(head, "host", &host_count);
-    length = only_field(head, "content-length", &length_count);
-    coding = only_field(head, "transfer-encoding", &coding_count);
-    expectation = only_field(head, "expect", &expect_count);
     *out_why = "there must be one Host field";
     if (host_count > 1 || (host_count == 0 && !head->is_1_0))
         return HTTP_HEAD_INVALID;
     *out_why = "the Host field is no host";
-    if (host_count > 0 && !is_host(host, strlen(host)))
+    if (host_count > 0 &&
+        !is_host(framing->fields[FRAMING_HOST].value, framing->fields[FRAMING_HOST].end))
         return HTTP_HEAD_INVALID;
     *out_why = "the length of the body is not clear";
     if (length_count > 1 || coding_count > 1 || (length_count > 0 && coding_count > 0) ||
         (coding_count > 0 && (head->is_1_0 || strcasecmp(coding, "chunked") != 0)))
         return HTTP_HEAD_INVALID;
-    head->content_length = -1;
-    if (length_count > 0 && !read_length(length, &head->content_length))
+    if (length_count > 0 &&
+        !read_length(framing->fields[FRAMING_LENGTH].value, &head->content_length))
         return HTTP_HEAD_INVALID;
     head->is_chunked = coding_count > 0;
     head->expects_continue = expectation != NULL && !head->is_1_0;
@@ -363,22 +370,19 @@ static bool parser_agrees(struct http_head *head, const char *bytes, size_t size
 enum http_head_result http_head_read(const char *bytes, size_t size, struct arena *arena,
                                      struct http_head *out, const char **out_why)
 {
-    char *text = arena_memdup(arena, bytes, size), *at = text;
+    char *text = arena_strndup(arena, bytes, size), *at = text;
     enum http_head_result result;
-    struct line line;
+    struct framing framing = {0};
 
     assert(size >= 4 && memcmp(bytes + size - 4, "\r\n\r\n", 4) == 0);
     *out = (struct http_head){.content_length = -1};
     if (text == NULL)
         return HTTP_HEAD_NO_MEMORY;
-    *out_why = "the request line does not end with CR LF";
-    if (!take_line(&at, text + size, &line))
-        return HTTP_HEAD_INVALID;
-    result = read_first_line(out, &line, out_why);
+    result = read_first_line(out, &at, out_why);
     if (result == HTTP_HEAD_OK)
-        result = read_fields(out, at, text + size, arena, out_why);
+        result = read_fields(out, at, text + size, arena, &framing, out_why);
     if (result == HTTP_HEAD_OK)
-        result = read_framing(out, out_why);
+        result = read_framing(out, &framing, out_why);
     if (result != HTTP_HEAD_OK)
         return result;
     *out_why = "the request cannot be read";

@@ -18,13 +18,16 @@ struct http_page {
     char path[HTTP_PAGE_PATH_SIZE];
     const char *text; /* NULL: /healthz, which is made when it is asked for */
     size_t size;
-    const char *content_type, *policy; /* policy: Content-Security-Policy, or NULL */
-    char etag[HTTP_PAGE_ETAG_SIZE];    /* by what is in it */
+    const char *content_type;
+    char etag[HTTP_PAGE_ETAG_SIZE]; /* by what is in it */
+    char *lines;                    /* of the fields that it is always answered with */
+    unsigned series;                /* as http_site_series() */
 };
 
 struct http_pages {
     struct http_page *pages;
     size_t count;
+    unsigned char path_sizes[HTTP_PAGES_MAX]; /* which mostly tell them apart */
 };
 
 bool http_pages_init(struct http_pages *pages) NODISCARD;

@@ -11,7 +11,7 @@ enum http_framing {
     HTTP_FRAMING_END,     /* by the end of the connection */
 };
 
-/* `date` is the field Date; `is_last` tells that the connection ends with this reply. False: out of
+/* `date` is the field Date as a line; `is_last` tells that the connection ends with this reply. False: out of
  * memory. */
 bool http_reply_head_write(struct buf *out, const struct http_reply *reply, const char *date,
                            enum http_framing framing, bool is_last);

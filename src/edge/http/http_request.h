@@ -44,8 +44,8 @@ struct http_request {
     uint32_t field_count;
     const char *body; /* "" when there is none */
     size_t body_size;
-    bool has_body; /* a body was announced, be it an empty one */
-    int64_t received_us;
+    bool has_body;       /* a body was announced, be it an empty one */
+    int64_t received_us; /* as the turn began in which its head was read; monotonic */
     /* Not 0: it could not be read, and the handler is to reply this status, for this reason (a constant
      * text for the client). path may be NULL then. The connection is closed afterwards. */
     int refused_status;
@@ -72,6 +72,7 @@ const char *http_request_field(const struct http_request *request, const char *n
 struct http_reply {
     int status;
     const char *content_type;        /* NULL: no body */
+    const char *lines;               /* of fields, ready to be sent; NULL: none */
     const struct http_field *fields; /* further ones */
     uint32_t field_count;
     const char *body; /* in the request's arena, or constant */
@@ -90,3 +91,5 @@ void http_stream_begin(struct http_request *request, const struct http_reply *he
 void http_stream_write(struct http_request *request, const char *data, size_t size);
 /* Ends it well; the request is gone. */
 void http_stream_end(struct http_request *request);
+/* Ends it so that the client sees that something is missing; the request is gone. */
+void http_stream_cut(struct http_request *request);

@@ -65,7 +65,7 @@ static void add_series(struct labels *labels, const char *verb, const char *rout
     }
 }
 
-static bool name_series(const struct http_site *site)
+static bool name_series(struct http_site *site)
 {
     size_t route_count;
     const struct http_route *routes = http_routes_all(site->routes, &route_count);
@@ -77,8 +77,11 @@ static bool name_series(const struct http_site *site)
     if (has_memory) {
         for (size_t i = 0; i < route_count; i++)
             add_series(&labels, verb_names[routes[i].verb], routes[i].text);
-        for (size_t i = 0; i < site->pages.count; i++)
+        for (size_t i = 0; i < site->pages.count; i++) {
+            site->pages.pages[i].series = labels.count;
             add_series(&labels, "GET", site->pages.pages[i].path);
+        }
+        site->other_series = labels.count;
         add_series(&labels, "_other", "_other");
         metrics_series(METRIC_HTTP_SECONDS, labels.pointers, labels.count);
     }
@@ -87,17 +90,11 @@ static bool name_series(const struct http_site *site)
     return has_memory;
 }
 
-unsigned http_site_series(const struct http_site *site, const struct http_route *route,
-                          const struct http_page *page)
+unsigned http_site_series(const struct http_site *site, const struct http_route *route)
 {
     size_t route_count;
-    const struct http_route *routes = http_routes_all(site->routes, &route_count);
 
-    if (route != NULL)
-        return (unsigned)(route - routes) * CLASS_COUNT;
-    if (page != NULL)
-        return (unsigned)(route_count + (size_t)(page - site->pages.pages)) * CLASS_COUNT;
-    return (unsigned)(route_count + site->pages.count) * CLASS_COUNT;
+    return (unsigned)(route - http_routes_all(site->routes, &route_count)) * CLASS_COUNT;
 }
 
 /* ---- Life ------------------------------------------------------------------------------------- */

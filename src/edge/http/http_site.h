@@ -22,6 +22,7 @@ struct http_site {
     const struct message_shape *any; /* of the details of errors */
     struct http_routes *routes;
     struct http_pages pages;
+    unsigned other_series;  /* of what is neither a route nor a page, as http_site_series() */
     atomic_bool is_serving; /* what /healthz says */
 };
 
@@ -31,7 +32,6 @@ void http_site_free(struct http_site *site);
 /* From any thread. */
 void http_site_set_serving(struct http_site *site, bool is_serving);
 
-/* The first series of http_server_request_duration_seconds of a route, of a page, or of what is neither
- * (both NULL); those of the four classes of statuses, 2xx to 5xx, follow one another. */
-unsigned http_site_series(const struct http_site *site, const struct http_route *route,
-                          const struct http_page *page);
+/* The first series of http_server_request_duration_seconds of a route; those of the four classes of
+ * statuses, 2xx to 5xx, follow one another. */
+unsigned http_site_series(const struct http_site *site, const struct http_route *route);

@@ -75,9 +75,11 @@ struct http_watch {
     enum reason broken; /* why a message could not be written */
     bool resumes;       /* by Last-Event-ID, up to seen; it may turn out that this was the last */
     int64_t seen;
+    int64_t timeout_ms;
     size_t sent_size;
     struct buf piece; /* to be written when the client is ready */
     struct clock_timer heartbeat, next;
+    struct clock_timer deadline; /* when the client has set one */
 };
 
 static void advance(struct http_watch *watch);
@@ -95,6 +97,7 @@ static void release(struct http_watch *watch)
     LIST_REMOVE(watch, entry);
     clock_timer_stop(watch->gateway->clock, &watch->heartbeat);
     clock_timer_stop(watch->gateway->clock, &watch->next);
+    clock_timer_stop(watch->gateway->clock, &watch->deadline);
     buf_deinit(&watch->piece);
     if (watch->holds_place)
         limit_leave(&watch->gateway->site->limits->watchers);
@@ -129,13 +132,20 @@ static void answer_at_once(struct http_watch *watch)
                     strlen(nothing[watch->form]));
 }
 
+/* One whose last words found no memory must not look like a whole one. */
 static void end_stream(struct http_watch *watch)
 {
     struct http_exchange *exchange = watch->exchange;
+    bool is_whole = !watch->piece.failed;
 
+    if (!is_whole && !error_is_set(&watch->stream.err))
+        error_set(&watch->stream.err, REASON_OUT_OF_MEMORY);
     release(watch);
     http_answer_report(exchange, 200, watch->sent_size, &watch->stream.err);
-    http_stream_end(exchange->request);
+    if (is_whole)
+        http_stream_end(exchange->request);
+    else
+        http_stream_cut(exchange->request);
 }
 
 /* ---- Pieces ----------------------------------------------------------------------------------- */
@@ -238,6 +248,11 @@ static void begin(struct http_watch *watch)
     http_answer_begin(watch->exchange, media_types[watch->form], on_ready);
 }
 
+static bool has_piece(const struct http_watch *watch)
+{
+    return watch->piece.len > 0 && !watch->piece.failed;
+}
+
 static void write_piece(struct http_watch *watch)
 {
     struct buf piece = watch->piece;
@@ -247,6 +262,13 @@ static void write_piece(struct http_watch *watch)
     buf_init(&watch->piece, PIECE_SIZE_MAX); /* so that one who waits holds no memory */
     http_stream_write(watch->exchange->request, piece.data, piece.len);
     buf_deinit(&piece);
+}
+
+/* HEAD of what would be a stream: its head is all there is. */
+static void answer_head(struct http_watch *watch)
+{
+    http_answer_begin(watch->exchange, media_types[watch->form], NULL);
+    end_stream(watch);
 }
 
 static void fail_open_stream(struct http_watch *watch, enum reason reason)
@@ -262,8 +284,7 @@ static void advance(struct http_watch *watch)
     if (watch->is_answered) {
         stream_stop(&watch->stream);
         watch->is_open = false;
-        http_answer_begin(watch->exchange, media_types[watch->form], NULL);
-        end_stream(watch);
+        answer_head(watch);
         return;
     }
     if (watch->broken != REASON_NONE && watch->is_open) {
@@ -272,7 +293,7 @@ static void advance(struct http_watch *watch)
     }
     if (watch->state == WATCH_STATE_STREAMING && !watch->is_ready)
         return;
-    if (watch->state == WATCH_STATE_STREAMING && watch->piece.len > 0) {
+    if (watch->state == WATCH_STATE_STREAMING && has_piece(watch)) {
         write_piece(watch);
     } else if (!watch->is_open) {
         end_stream(watch);
@@ -305,9 +326,10 @@ static void on_heartbeat(struct clock_timer *timer)
     if (watch->exchange->request->is_head)
         return;
     begin(watch);
-    if (watch->form == WATCH_EVENTS && watch->piece.len == 0)
-        buf_put_str(&watch->piece, ": still there\n\n");
-    if (watch->is_ready && watch->piece.len > 0)
+    if (watch->form == WATCH_EVENTS && watch->is_open && watch->piece.len == 0 &&
+        !buf_put_str(&watch->piece, ": still there\n\n"))
+        buf_clear(&watch->piece); /* the next one may find memory */
+    if (watch->is_ready && has_piece(watch))
         write_piece(watch);
 }
 
@@ -318,12 +340,27 @@ static void finish(struct http_watch *watch)
         return; /* seen to by the one who opens */
     if (watch->broken != REASON_NONE && !error_is_set(&watch->stream.err))
         error_set(&watch->stream.err, watch->broken);
+    if (watch->is_answered && !watch->resumes && !error_is_set(&watch->stream.err)) {
+        answer_head(watch);
+        return;
+    }
     if (watch->state == WATCH_STATE_WAITING) {
         answer_at_once(watch);
         return;
     }
     put_end(watch);
     advance_soon(watch);
+}
+
+static void on_deadline(struct clock_timer *timer)
+{
+    struct http_watch *watch = CONTAINER_OF(timer, struct http_watch, deadline);
+
+    if (!watch->is_open)
+        return;
+    clock_timer_stop(watch->gateway->clock, &watch->next);
+    fail_open_stream(watch, REASON_DEADLINE_EXCEEDED);
+    finish(watch);
 }
 
 static void on_message(struct stream *stream, const ProtobufCMessage *message)
@@ -335,6 +372,7 @@ static void on_message(struct stream *stream, const ProtobufCMessage *message)
     watch->seen = MIN_OF(watch->seen, id); /* nobody has seen what is to come */
     watch->is_asked = false;
     watch->is_answered = watch->exchange->request->is_head;
+    watch->resumes &= is_old;
     if (!is_old && !watch->is_answered) {
         begin(watch);
         put_message(watch, message);
@@ -349,7 +387,6 @@ static void on_end(struct stream *stream)
     assert(watch->is_open);
     watch->is_open = false;
     watch->is_asked = false;
-    watch->is_answered = false;
     clock_timer_stop(watch->gateway->clock, &watch->next);
     finish(watch);
 }
@@ -405,7 +442,6 @@ static enum status prepare(struct http_watch *watch, const struct http_match *ma
 {
     struct error *err = &watch->stream.err;
     ProtobufCMessage *message = NULL;
-    int64_t unused_ms;
 
     if (choose_form(watch) != STATUS_OK)
         return err->status;
@@ -416,8 +452,7 @@ static enum status prepare(struct http_watch *watch, const struct http_match *ma
         metrics_add(METRIC_CALLS_REFUSED, 0, 1);
         return error_set(err, REASON_TOO_MANY_WATCHERS);
     }
-    /* Streams have no deadline of ours, but what is no time is told. */
-    if (http_bind_timeout(watch->exchange->request, &unused_ms, err) != STATUS_OK ||
+    if (http_bind_timeout(watch->exchange->request, &watch->timeout_ms, err) != STATUS_OK ||
         http_bind(watch->exchange, match, &message, err) != STATUS_OK)
         return err->status;
     watch->stream.request = message;
@@ -436,6 +471,7 @@ static struct http_watch *watch_new(struct http_gateway *gateway, struct http_ex
     watch->stream = (struct stream){
         .arena = request->arena, .caller = "", .on_message = on_message, .on_end = on_end};
     watch->heartbeat.on_time = on_heartbeat;
+    watch->deadline.on_time = on_deadline;
     watch->next.on_time = on_next;
     buf_init(&watch->piece, PIECE_SIZE_MAX);
     LIST_INSERT_HEAD(&gateway->watches, watch, entry);
@@ -470,6 +506,8 @@ void http_watch_open(struct http_gateway *gateway, struct http_exchange *exchang
     }
     clock_timer_start(gateway->clock, &watch->heartbeat,
                       match->route->method->is_endless ? ENDLESS_BEGIN_MS : HEARTBEAT_MS);
+    if (http_request_field(request, "grpc-timeout", NULL) != NULL) /* streams have none of ours */
+        clock_timer_start(gateway->clock, &watch->deadline, watch->timeout_ms);
     advance(watch);
 }
 
@@ -482,7 +520,6 @@ void http_watch_drain_all(struct http_gateway *gateway)
         if (!watch->is_open)
             continue;
         fail_open_stream(watch, REASON_SHUTTING_DOWN);
-        watch->is_answered = false;
         finish(watch);
     }
 }

@@ -624,6 +624,30 @@ static void a_stream_comes_in_pieces_and_the_connection_goes_on(void **state)
     assert_int_equal(fixture->request_count, 2);
 }
 
+static void on_ready_cut(struct http_request *request)
+{
+    struct fixture *fixture = request->handler;
+
+    if (fixture->ready_count++ == 0)
+        http_stream_write(request, "piece", 5);
+    else
+        http_stream_cut(request);
+}
+
+static void a_stream_that_is_cut_has_no_last_chunk(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->replies_at_once = false;
+    send_text(fixture, GET("/") GET("/next"));
+    http_stream_begin(fixture->requests[0], &(struct http_reply){.status = 200}, on_ready_cut);
+    run(fixture);
+    assert_true(fixture->is_at_end);
+    assert_string_equal(strstr(fixture->received, "\r\n\r\n"), "\r\n\r\n5\r\npiece\r\n");
+    assert_int_equal(fixture->request_count, 1);
+    assert_int_equal(fixture->closed_count, 1);
+}
+
 static void the_stream_of_an_old_client_ends_with_its_connection(void **state)
 {
     struct fixture *fixture = *state;
@@ -916,6 +940,7 @@ int main(void)
         TEST(what_is_piled_up_behind_a_call_waits),
         TEST(what_is_piled_up_behind_a_stream_ends_it),
         TEST(a_stream_comes_in_pieces_and_the_connection_goes_on),
+        TEST(a_stream_that_is_cut_has_no_last_chunk),
         TEST(the_stream_of_an_old_client_ends_with_its_connection),
         TEST(a_slow_reader_holds_up_its_stream_and_nothing_is_piled_up),
         TEST(an_idle_connection_has_a_minute),

@@ -428,6 +428,61 @@ static void head_of_a_watch_is_that_of_the_stream(void **state)
     assert_status(client, 200);
 }
 
+static void head_of_a_watch_is_that_of_the_stream_also_of_an_order_at_rest(void **state)
+{
+    static const char *const fields[] = {"", EVENTS "Last-Event-ID: 1\r\n"};
+    struct fixture *fixture = *state;
+    struct order *order = make_order(fixture);
+    struct client *client = open_client(fixture, 0);
+    char text[512], id[UUID_TEXT_SIZE];
+
+    change(fixture, order, ORDER_CANCELLED);
+    uuid_format(&order->id, id);
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        snprintf(text, sizeof(text), "HEAD /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\n%s\r\n",
+                 id, fields[i]);
+        send_text(client, text);
+        pass(fixture, 1);
+        pass(fixture, 1);
+        assert_status(client, 200);
+        assert_int_equal(count_of(client, "transfer-encoding: chunked\r\n"), 1);
+        assert_int_equal(count_of(client, "content-length"), 0);
+        assert_string_equal(client->received + client->size - 4, "\r\n\r\n");
+        forget(client);
+    }
+    snprintf(text, sizeof(text),
+             "HEAD /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\n" EVENTS
+             "Last-Event-ID: 2\r\n\r\n",
+             id); /* it has seen the last */
+    send_text(client, text);
+    pass(fixture, 1);
+    pass(fixture, 1);
+    assert_status(client, 204);
+    assert_int_equal(fixture->limits.watchers.count, 0);
+}
+
+static void a_watch_ends_when_the_time_its_client_gave_is_over(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order *order = make_order(fixture);
+    struct client *streaming = open_client(fixture, 0), *waiting = open_client(fixture, 1);
+    struct client *late = open_client(fixture, 2);
+
+    watch(fixture, order, streaming, "", "Grpc-Timeout: 300m\r\n");
+    watch(fixture, order, waiting, "?afterRevision=1", "Grpc-Timeout: 300m\r\n");
+    pass(fixture, 290);
+    assert_int_equal(fixture->limits.watchers.count, 2);
+    pass(fixture, 10);
+    pass(fixture, 1);
+    assert_int_equal(count_of(streaming, ",{\"error\":{\"code\":504,"), 1);
+    assert_non_null(strstr(streaming->received, "]\r\n0\r\n\r\n"));
+    assert_status(waiting, 504);
+    watch(fixture, order, late, "", "Grpc-Timeout: 0S\r\n");
+    assert_status(late, 504);
+    assert_int_equal(count_of(late, "DEADLINE_EXCEEDED"), 2);
+    assert_int_equal(fixture->limits.watchers.count, 0);
+}
+
 static void a_watcher_that_has_gone_leaves_nothing_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -542,6 +597,8 @@ int main(void)
         TEST(a_stream_without_news_begins_all_the_same),
         TEST(who_says_he_has_seen_what_is_to_come_misses_nothing),
         TEST(head_of_a_watch_is_that_of_the_stream),
+        TEST(head_of_a_watch_is_that_of_the_stream_also_of_an_order_at_rest),
+        TEST(a_watch_ends_when_the_time_its_client_gave_is_over),
         TEST(a_watcher_that_has_gone_leaves_nothing_at_once),
         TEST(a_watcher_that_has_gone_behind_a_pile_of_requests_leaves_nothing),
         TEST(a_slow_reader_gets_the_newest_and_nothing_is_kept_for_him),
