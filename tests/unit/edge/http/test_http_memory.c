@@ -203,19 +203,6 @@ static void assert_begins_well(const char *received)
         fail_msg("an array expected, not: %s", received);
 }
 
-/* A stream that has ended with its last chunk has told all, or why not. */
-static void assert_ends_well(const char *received, const char *all)
-{
-    static const char last[] = "\r\n0\r\n\r\n";
-    size_t size = strlen(received);
-
-    if (strstr(received, "transfer-encoding: chunked") == NULL || size < strlen(last) ||
-        strcmp(received + size - strlen(last), last) != 0)
-        return;
-    if (strstr(received, all) == NULL && strstr(received, "OUT_OF_MEMORY") == NULL)
-        fail_msg("an end of '%s' or an error expected, not: %s", all, received);
-}
-
 /* A request, and how it is answered when there is memory. */
 struct scene {
     struct fixture *fixture;
@@ -223,7 +210,26 @@ struct scene {
     int status;
     int other_status; /* as good, when something that is only of use has no memory */
     const char *contains;
+    const char *last_words; /* of a stream; NULL: it has none */
 };
+
+/* A stream that has ended with its last chunk has told all, or why not, and has said its last words. */
+static void assert_ends_well(const struct scene *scene)
+{
+    static const char last_chunk[] = "\r\n0\r\n\r\n";
+    const char *received = scene->fixture->received;
+    size_t size = strlen(received);
+    bool has_failed = strstr(received, "OUT_OF_MEMORY") != NULL;
+
+    if (strstr(received, "transfer-encoding: chunked") == NULL || size < strlen(last_chunk) ||
+        strcmp(received + size - strlen(last_chunk), last_chunk) != 0)
+        return;
+    if (strstr(received, scene->contains) == NULL && !has_failed)
+        fail_msg("'%s' or an error expected, not: %s", scene->contains, received);
+    if (scene->last_words != NULL && strstr(received, scene->last_words) == NULL &&
+        strstr(received, "event: error") == NULL)
+        fail_msg("'%s' expected at the end, not: %s", scene->last_words, received);
+}
 
 static void ask(void *context)
 {
@@ -239,7 +245,7 @@ static void ask(void *context)
     assert_int_equal(fixture->limits.orders.count, 0);
     assert_agrees_with_itself(fixture->received);
     assert_begins_well(fixture->received);
-    assert_ends_well(fixture->received, scene->contains);
+    assert_ends_well(scene);
     if (strstr(fixture->received, "event: end") != NULL) /* then all was told */
         assert_non_null(strstr(fixture->received, scene->contains));
     if (failing_heap_has_failed() && status != scene->status) {
@@ -341,8 +347,13 @@ static void make_order(struct fixture *fixture)
 /* An order at rest: the watch tells its state and ends. */
 static void watches_are_answered_wherever_memory_runs_out(void **state)
 {
-    static const char *const types[] = {"text/event-stream", "application/x-ndjson",
-                                        "application/json"};
+    static const struct {
+        const char *type, *last_words;
+    } forms[] = {
+        {"text/event-stream", "event: end"},
+        {"application/x-ndjson", NULL},
+        {"application/json", "]\r\n0\r\n\r\n"},
+    };
     struct fixture *fixture = *state;
     struct order *order;
     struct uuid id;
@@ -351,15 +362,19 @@ static void watches_are_answered_wherever_memory_runs_out(void **state)
     assert_true(uuid_parse(fixture->order_id, &id));
     order = fake_order_store_find(&fixture->orders, &id);
     order->state = ORDER_CANCELLED;
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
         char text[200];
-        struct scene scene = {
-            .fixture = fixture, .request = text, .status = 200, .contains = "CANCELLED"};
+        struct scene scene = {.fixture = fixture,
+                              .request = text,
+                              .status = 200,
+                              .contains = "CANCELLED",
+                              .last_words = forms[i].last_words};
 
         snprintf(text, sizeof(text),
                  "GET /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\nAccept: %s\r\n\r\n",
-                 fixture->order_id, types[i]);
+                 fixture->order_id, forms[i].type);
         failing_heap_each(ask, &scene);
+        failing_heap_from_each(ask, &scene); /* then the last words may find none either */
         assert_int_equal(fixture->limits.watchers.count, 0);
     }
 }
