@@ -74,20 +74,30 @@ bool number_parse_duration(const char *text, int64_t *out_ms)
     return true;
 }
 
-size_t number_print(int64_t value, char out[NUMBER_TEXT_SIZE])
+size_t number_print_unsigned(uint64_t value, char out[NUMBER_TEXT_SIZE])
 {
-    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     char text[NUMBER_TEXT_SIZE];
     size_t at = sizeof(text) - 1, len;
 
     text[at] = '\0';
     do {
-        text[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
-    if (value < 0)
-        text[--at] = '-';
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
     len = sizeof(text) - 1 - at;
     memcpy(out, text + at, len + 1);
     return len;
+}
+
+size_t number_print(int64_t value, char out[NUMBER_TEXT_SIZE])
+{
+    char digits[NUMBER_TEXT_SIZE];
+    size_t len;
+
+    if (value >= 0)
+        return number_print_unsigned((uint64_t)value, out);
+    len = number_print_unsigned(0 - (uint64_t)value, digits);
+    out[0] = '-';
+    memcpy(out + 1, digits, len + 1);
+    return len + 1;
 }

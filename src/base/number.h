@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-    NUMBER_TEXT_SIZE = 21, /* of the smallest int64_t, with its NUL */
+    NUMBER_TEXT_SIZE = 21, /* of the smallest int64_t and the largest uint64_t, with a NUL */
 };
 
 /* The whole text as a decimal integer within [min, max]. */
@@ -17,3 +17,4 @@ bool number_parse(const char *text, int64_t min, int64_t max, int64_t *out_value
 bool number_parse_duration(const char *text, int64_t *out_ms) NODISCARD;
 /* Writes the decimal text and a NUL behind it; returns its length. */
 size_t number_print(int64_t value, char out[NUMBER_TEXT_SIZE]);
+size_t number_print_unsigned(uint64_t value, char out[NUMBER_TEXT_SIZE]);

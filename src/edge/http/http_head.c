@@ -122,9 +122,46 @@ static bool is_host(char *text, const char *end)
     return at == end && at > text;
 }
 
-/* ---- The first line --------------------------------------------------------------------------- */
+/* ---- The reading ------------------------------------------------------------------------------ */
 
-/* What is read stands in a copy, and becomes strings by putting NULs behind them. `at` is where it goes on. */
+/* The fields that say whose the message is and where its body ends. Each may come once. */
+enum framing_field {
+    FRAMING_HOST,
+    FRAMING_LENGTH,
+    FRAMING_CODING,
+    FRAMING_EXPECT,
+    FRAMING_COUNT
+};
+
+#define NAME(text) text, sizeof(text) - 1
+static const struct {
+    const char *name;
+    size_t size;
+} framing_names[FRAMING_COUNT] = {
+    [FRAMING_HOST] = {NAME("host")},
+    [FRAMING_LENGTH] = {NAME("content-length")},
+    [FRAMING_CODING] = {NAME("transfer-encoding")},
+    [FRAMING_EXPECT] = {NAME("expect")},
+};
+#undef NAME
+
+struct framing {
+    struct {
+        char *value, *end; /* of the last one */
+        uint32_t count;
+    } fields[FRAMING_COUNT];
+};
+
+/* What is read stands in a copy, and becomes strings by putting NULs behind them. */
+struct reading {
+    struct http_head *head;
+    char *at;        /* where it goes on */
+    const char *end; /* of the copy */
+    struct framing framing;
+    const char **out_why;
+};
+
+/* ---- The first line --------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -179,13 +216,13 @@ static bool path_fits(const struct http_head *head)
            (head->method == REQUEST_OPTIONS && strcmp(head->path, "*") == 0);
 }
 
-static enum http_head_result read_first_line(struct http_head *head, char **at,
-                                             const char **out_why)
+static enum http_head_result read_first_line(struct reading *reading)
 {
     static const char version[] = " HTTP/1.";
-    char *method = *at, *method_end = behind(method, TOKEN), *target, *target_end, *digit;
+    struct http_head *head = reading->head;
+    char *method = reading->at, *method_end = behind(method, TOKEN), *target, *target_end, *digit;
 
-    *out_why = "the request line is not 'method target HTTP/1.1' with CR LF behind it";
+    *reading->out_why = "the request line is not 'method target HTTP/1.1' with CR LF behind it";
     if (method_end == method || method_end - method > HTTP_METHOD_SIZE_MAX || *method_end != ' ')
         return HTTP_HEAD_INVALID;
     target = method_end + 1;
@@ -198,43 +235,15 @@ static enum http_head_result read_first_line(struct http_head *head, char **at,
     if (target_end - target > HTTP_URL_SIZE_MAX)
         return HTTP_HEAD_URL_TOO_LONG;
     head->is_1_0 = *digit == '0';
-    *at = digit + 3;
+    reading->at = digit + 3;
     *method_end = *target_end = '\0';
     set_method(head, method);
     set_target(head, target);
-    *out_why = "the target of the request is no path";
+    *reading->out_why = "the target of the request is no path";
     return path_fits(head) ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
 }
 
 /* ---- The fields ------------------------------------------------------------------------------- */
-
-/* The fields that say whose the message is and where its body ends. Each may come once. */
-enum framing_field {
-    FRAMING_HOST,
-    FRAMING_LENGTH,
-    FRAMING_CODING,
-    FRAMING_EXPECT,
-    FRAMING_COUNT
-};
-
-#define NAME(text) text, sizeof(text) - 1
-static const struct {
-    const char *name;
-    size_t size;
-} framing_names[FRAMING_COUNT] = {
-    [FRAMING_HOST] = {NAME("host")},
-    [FRAMING_LENGTH] = {NAME("content-length")},
-    [FRAMING_CODING] = {NAME("transfer-encoding")},
-    [FRAMING_EXPECT] = {NAME("expect")},
-};
-#undef NAME
-
-struct framing {
-    struct {
-        char *value, *end; /* of the last one */
-        uint32_t count;
-    } fields[FRAMING_COUNT];
-};
 
 static void note_framing(struct framing *framing, const char *name, size_t size, char *value,
                          char *end)
@@ -248,49 +257,48 @@ static void note_framing(struct framing *framing, const char *name, size_t size,
     }
 }
 
-static enum http_head_result read_field(struct http_head *head, char **at, struct framing *framing,
-                                        const char **out_why)
+static enum http_head_result read_field(struct reading *reading)
 {
-    char *name = *at, *colon = behind_name(name), *value, *end;
+    struct http_head *head = reading->head;
+    char *name = reading->at, *colon = behind_name(name), *value, *end;
 
-    *out_why = "a header line is not 'name: value'";
+    *reading->out_why = "a header line is not 'name: value'";
     if (colon == name || *colon != ':')
         return HTTP_HEAD_INVALID; /* a folded line begins with white space, which no name has */
     value = behind_blanks(colon + 1);
     end = behind(value, VALUE);
-    *out_why = "a header line does not end with CR LF, or has a control character";
+    *reading->out_why = "a header line does not end with CR LF, or has a control character";
     if (end[0] != '\r' || end[1] != '\n')
         return HTTP_HEAD_INVALID;
-    *out_why = "there are too many header fields";
+    *reading->out_why = "there are too many header fields";
     if (head->field_count == HTTP_FIELDS_MAX)
         return HTTP_HEAD_TOO_LARGE;
-    *at = end + 2;
+    reading->at = end + 2;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
     *colon = *end = '\0';
     head->fields[head->field_count++] = (struct http_field){name, value};
-    note_framing(framing, name, (size_t)(colon - name), value, end);
+    note_framing(&reading->framing, name, (size_t)(colon - name), value, end);
     return HTTP_HEAD_OK;
 }
 
-static enum http_head_result read_fields(struct http_head *head, char *at, const char *end,
-                                         struct arena *arena, struct framing *framing,
-                                         const char **out_why)
+static enum http_head_result read_fields(struct reading *reading, struct arena *arena)
 {
+    struct http_head *head = reading->head;
     enum http_head_result result = HTTP_HEAD_OK;
 
-    *out_why = "the header fields are larger than allowed";
-    if ((size_t)(end - at) > HTTP_FIELDS_SIZE_MAX + 2)
+    *reading->out_why = "the header fields are larger than allowed";
+    if (reading->end - reading->at > HTTP_FIELDS_SIZE_MAX + 2)
         return HTTP_HEAD_TOO_LARGE;
     head->fields = arena_alloc(arena, HTTP_FIELDS_MAX * sizeof(*head->fields));
     if (head->fields == NULL)
         return HTTP_HEAD_NO_MEMORY;
-    while (result == HTTP_HEAD_OK && *at != '\r')
-        result = read_field(head, &at, framing, out_why);
+    while (result == HTTP_HEAD_OK && *reading->at != '\r')
+        result = read_field(reading);
     if (result != HTTP_HEAD_OK)
         return result;
-    *out_why = "a CR stands alone";
-    return at + 2 == end ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
+    *reading->out_why = "a CR stands alone";
+    return reading->at + 2 == reading->end ? HTTP_HEAD_OK : HTTP_HEAD_INVALID;
 }
 
 /* ---- What the fields say about the message ---------------------------------------------------- */
@@ -310,23 +318,24 @@ static bool read_length(const char *text, int64_t *out)
     return true;
 }
 
-static enum http_head_result read_framing(struct http_head *head, const struct framing *framing,
-                                          const char **out_why)
+static enum http_head_result read_framing(struct reading *reading)
 {
+    struct http_head *head = reading->head;
+    const struct framing *framing = &reading->framing;
     const uint32_t host_count = framing->fields[FRAMING_HOST].count;
     const uint32_t length_count = framing->fields[FRAMING_LENGTH].count;
     const uint32_t coding_count = framing->fields[FRAMING_CODING].count;
     const char *coding = framing->fields[FRAMING_CODING].value;
     const char *expectation = framing->fields[FRAMING_EXPECT].value;
 
-    *out_why = "there must be one Host field";
+    *reading->out_why = "there must be one Host field";
     if (host_count > 1 || (host_count == 0 && !head->is_1_0))
         return HTTP_HEAD_INVALID;
-    *out_why = "the Host field is no host";
+    *reading->out_why = "the Host field is no host";
     if (host_count > 0 &&
         !is_host(framing->fields[FRAMING_HOST].value, framing->fields[FRAMING_HOST].end))
         return HTTP_HEAD_INVALID;
-    *out_why = "the length of the body is not clear";
+    *reading->out_why = "the length of the body is not clear";
     if (length_count > 1 || coding_count > 1 || (length_count > 0 && coding_count > 0) ||
         (coding_count > 0 && (head->is_1_0 || strcasecmp(coding, "chunked") != 0)))
         return HTTP_HEAD_INVALID;
@@ -337,7 +346,7 @@ static enum http_head_result read_framing(struct http_head *head, const struct f
     head->expects_continue = expectation != NULL && !head->is_1_0;
     if (expectation == NULL || head->is_1_0)
         return HTTP_HEAD_OK;
-    *out_why = "the only expectation that can be met is 100-continue";
+    *reading->out_why = "the only expectation that can be met is 100-continue";
     return strcasecmp(expectation, "100-continue") == 0 ? HTTP_HEAD_OK : HTTP_HEAD_EXPECTS_UNKNOWN;
 }
 
@@ -370,19 +379,20 @@ static bool parser_agrees(struct http_head *head, const char *bytes, size_t size
 enum http_head_result http_head_read(const char *bytes, size_t size, struct arena *arena,
                                      struct http_head *out, const char **out_why)
 {
-    char *text = arena_strndup(arena, bytes, size), *at = text;
+    char *text = arena_strndup(arena, bytes, size);
+    struct reading reading = {.head = out, .at = text, .out_why = out_why};
     enum http_head_result result;
-    struct framing framing = {0};
 
     assert(size >= 4 && memcmp(bytes + size - 4, "\r\n\r\n", 4) == 0);
     *out = (struct http_head){.content_length = -1};
     if (text == NULL)
         return HTTP_HEAD_NO_MEMORY;
-    result = read_first_line(out, &at, out_why);
+    reading.end = text + size;
+    result = read_first_line(&reading);
     if (result == HTTP_HEAD_OK)
-        result = read_fields(out, at, text + size, arena, &framing, out_why);
+        result = read_fields(&reading, arena);
     if (result == HTTP_HEAD_OK)
-        result = read_framing(out, &framing, out_why);
+        result = read_framing(&reading);
     if (result != HTTP_HEAD_OK)
         return result;
     *out_why = "the request cannot be read";

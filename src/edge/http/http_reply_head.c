@@ -40,7 +40,7 @@ bool http_reply_head_write(struct buf *out, const struct http_reply *reply, cons
         buf_put_str(out, "transfer-encoding: chunked\r\n");
     } else if (framing == HTTP_FRAMING_SIZE && reply->status != 204 && reply->status != 304) {
         buf_put_str(out, "content-length: ");
-        buf_put(out, size, number_print((int64_t)reply->body_size, size));
+        buf_put(out, size, number_print_unsigned(reply->body_size, size));
         buf_put_str(out, "\r\n");
     }
     buf_put_str(out, is_last ? "connection: close\r\n\r\n" : "\r\n");

@@ -13,6 +13,7 @@
 #include "google/protobuf/field_mask.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 
+#include "base/number.h"
 #include "edge/transcode/base64.h"
 #include "edge/transcode/field_value.h"
 #include "edge/transcode/json_name.h"
@@ -21,7 +22,6 @@
 
 enum {
     ANY_DEPTH_MAX = 8, /* an Any in an Any; deeper ones stay base64 */
-    NUMBER_TEXT_SIZE = 24,
 };
 
 struct writer {
@@ -89,28 +89,27 @@ static void write_string(struct writer *writer, const char *text)
 }
 
 /* With quotes for 64 bits, which JavaScript would round. */
-static void write_integer(struct writer *writer, bool is_negative, uint64_t magnitude,
-                          bool is_quoted)
+static void write_digits(struct writer *writer, const char *digits, size_t len, bool is_quoted)
 {
-    char text[NUMBER_TEXT_SIZE];
-    size_t at = sizeof(text);
+    if (is_quoted)
+        buf_put_char(writer->buf, '"');
+    buf_put(writer->buf, digits, len);
+    if (is_quoted)
+        buf_put_char(writer->buf, '"');
+}
 
-    if (is_quoted)
-        text[--at] = '"';
-    do {
-        text[--at] = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
-    if (is_negative)
-        text[--at] = '-';
-    if (is_quoted)
-        text[--at] = '"';
-    buf_put(writer->buf, text + at, sizeof(text) - at);
+static void write_unsigned(struct writer *writer, uint64_t value, bool is_quoted)
+{
+    char digits[NUMBER_TEXT_SIZE];
+
+    write_digits(writer, digits, number_print_unsigned(value, digits), is_quoted);
 }
 
 static void write_signed(struct writer *writer, int64_t value, bool is_quoted)
 {
-    write_integer(writer, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, is_quoted);
+    char digits[NUMBER_TEXT_SIZE];
+
+    write_digits(writer, digits, number_print(value, digits), is_quoted);
 }
 
 /* The shortest text that reads back as the same number. */
@@ -165,13 +164,13 @@ static void write_value(struct writer *writer, const struct field_shape *field, 
         write_signed(writer, value.i32, false);
         break;
     case FIELD_UINT32:
-        write_integer(writer, false, value.u32, false);
+        write_unsigned(writer, value.u32, false);
         break;
     case FIELD_INT64:
         write_signed(writer, value.i64, true);
         break;
     case FIELD_UINT64:
-        write_integer(writer, false, value.u64, true);
+        write_unsigned(writer, value.u64, true);
         break;
     case FIELD_FLOAT:
         write_real(writer, (double)value.f32, true);

@@ -72,6 +72,7 @@ static void durations_carry_their_unit(void **state)
 
 static void a_number_is_printed_with_all_its_digits(void **state)
 {
+    char largest[NUMBER_TEXT_SIZE];
     static const int64_t values[] = {0, 7, -7, 10, 1234567890, INT64_MAX, INT64_MIN};
 
     (void)state;
@@ -82,6 +83,8 @@ static void a_number_is_printed_with_all_its_digits(void **state)
         assert_int_equal(number_print(values[i], text), strlen(expected));
         assert_string_equal(text, expected);
     }
+    assert_int_equal(number_print_unsigned(UINT64_MAX, largest), 20);
+    assert_string_equal(largest, "18446744073709551615");
 }
 
 int main(void)

@@ -3,7 +3,9 @@
 
 #include "fake/fake_clock.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -648,6 +650,49 @@ static void a_stream_that_is_cut_has_no_last_chunk(void **state)
     assert_int_equal(fixture->closed_count, 1);
 }
 
+/* Two ends of a connection over TCP, which can be reset. */
+static void connect_over_tcp(int fds[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr *any = (struct sockaddr *)&address;
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, any, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, any, &size), 0);
+    fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fds[0], any, size), 0);
+    fds[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_true(fds[1] >= 0);
+    close(listener);
+}
+
+static void a_cut_stream_of_an_old_client_ends_with_a_reset(void **state)
+{
+    static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+    struct fixture *fixture = *state;
+    char received[1024];
+    ssize_t size;
+    int fds[2];
+
+    fixture->replies_at_once = false;
+    connect_over_tcp(fds);
+    assert_true(http_conn_open(&fixture->conns, fds[1]));
+    assert_int_equal(send(fds[0], request, sizeof(request) - 1, 0), sizeof(request) - 1);
+    for (int i = 0; i < TURNS && fixture->request_count == 0; i++)
+        turn(fixture);
+    http_stream_begin(fixture->requests[0], &(struct http_reply){.status = 200}, on_ready_cut);
+    for (int i = 0; i < TURNS && fixture->closed_count == 0; i++)
+        turn(fixture);
+    do
+        size = recv(fds[0], received, sizeof(received), 0);
+    while (size > 0);
+    assert_int_equal(size, -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(fds[0]);
+}
+
 static void the_stream_of_an_old_client_ends_with_its_connection(void **state)
 {
     struct fixture *fixture = *state;
@@ -941,6 +986,7 @@ int main(void)
         TEST(what_is_piled_up_behind_a_stream_ends_it),
         TEST(a_stream_comes_in_pieces_and_the_connection_goes_on),
         TEST(a_stream_that_is_cut_has_no_last_chunk),
+        TEST(a_cut_stream_of_an_old_client_ends_with_a_reset),
         TEST(the_stream_of_an_old_client_ends_with_its_connection),
         TEST(a_slow_reader_holds_up_its_stream_and_nothing_is_piled_up),
         TEST(an_idle_connection_has_a_minute),

@@ -404,23 +404,36 @@ static void who_says_he_has_seen_what_is_to_come_misses_nothing(void **state)
     assert_status(client, 204);
 }
 
-static void head_of_a_watch_is_that_of_the_stream(void **state)
+static void ask_for_head_of_watch(struct fixture *fixture, const struct order *order,
+                                  const struct client *client, const char *fields)
 {
-    struct fixture *fixture = *state;
-    struct order *order = make_order(fixture);
-    struct client *client = open_client(fixture, 0);
     char text[512], id[UUID_TEXT_SIZE];
 
     uuid_format(&order->id, id);
-    snprintf(text, sizeof(text), "HEAD /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\n\r\n", id);
+    snprintf(text, sizeof(text), "HEAD /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\n%s\r\n", id,
+             fields);
     send_text(client, text);
     pass(fixture, 1);
     pass(fixture, 1);
+}
+
+static void assert_head_of_stream(const struct client *client)
+{
     assert_status(client, 200);
     assert_int_equal(count_of(client, "transfer-encoding: chunked\r\n"), 1);
     assert_int_equal(count_of(client, "cache-control: no-store\r\n"), 1);
     assert_int_equal(count_of(client, "content-length"), 0);
     assert_string_equal(client->received + client->size - 4, "\r\n\r\n");
+}
+
+static void head_of_a_watch_is_that_of_the_stream(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order *order = make_order(fixture);
+    struct client *client = open_client(fixture, 0);
+
+    ask_for_head_of_watch(fixture, order, client, "");
+    assert_head_of_stream(client);
     assert_int_equal(fixture->limits.watchers.count, 0);
     forget(client);
     send_text(client, TEA); /* the connection goes on */
@@ -430,34 +443,19 @@ static void head_of_a_watch_is_that_of_the_stream(void **state)
 
 static void head_of_a_watch_is_that_of_the_stream_also_of_an_order_at_rest(void **state)
 {
-    static const char *const fields[] = {"", EVENTS "Last-Event-ID: 1\r\n"};
     struct fixture *fixture = *state;
     struct order *order = make_order(fixture);
     struct client *client = open_client(fixture, 0);
-    char text[512], id[UUID_TEXT_SIZE];
 
     change(fixture, order, ORDER_CANCELLED);
-    uuid_format(&order->id, id);
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        snprintf(text, sizeof(text), "HEAD /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\n%s\r\n",
-                 id, fields[i]);
-        send_text(client, text);
-        pass(fixture, 1);
-        pass(fixture, 1);
-        assert_status(client, 200);
-        assert_int_equal(count_of(client, "transfer-encoding: chunked\r\n"), 1);
-        assert_int_equal(count_of(client, "content-length"), 0);
-        assert_string_equal(client->received + client->size - 4, "\r\n\r\n");
-        forget(client);
-    }
-    snprintf(text, sizeof(text),
-             "HEAD /v1/orders/%s:watch HTTP/1.1\r\nHost: shop\r\n" EVENTS
-             "Last-Event-ID: 2\r\n\r\n",
-             id); /* it has seen the last */
-    send_text(client, text);
-    pass(fixture, 1);
-    pass(fixture, 1);
-    assert_status(client, 204);
+    ask_for_head_of_watch(fixture, order, client, "");
+    assert_head_of_stream(client);
+    forget(client);
+    ask_for_head_of_watch(fixture, order, client, EVENTS "Last-Event-ID: 1\r\n");
+    assert_head_of_stream(client);
+    forget(client);
+    ask_for_head_of_watch(fixture, order, client, EVENTS "Last-Event-ID: 2\r\n");
+    assert_status(client, 204); /* it has seen the last */
     assert_int_equal(fixture->limits.watchers.count, 0);
 }
 
